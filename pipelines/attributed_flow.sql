@@ -1,0 +1,36 @@
+-- row: one flow record of one line of the subscribers' networks, tied to the lease that held (address, port) at its
+--      first packet; `attribution` is attributed, unattributed (no lease), ambiguous (overlapping leases) or, where the
+--      lake has no leases at all, address (the address stands for the subscriber)
+-- build: view
+--
+-- direction `out`: the line is the client. `in`: somebody connects to a mail server on the line (port 25).
+-- A record between two lines is a row for each of them.
+WITH line_flow AS (
+    SELECT 'out' AS direction, f.*, f.client_ip AS line_ip, f.client_key AS line_key, f.client_port AS line_port
+    FROM directed_flow AS f
+    JOIN line_address AS a ON a.ip_key = f.client_key
+    UNION ALL
+    SELECT 'in' AS direction, f.*, f.server_ip AS line_ip, f.server_key AS line_key, f.server_port AS line_port
+    FROM directed_flow AS f
+    JOIN line_address AS a ON a.ip_key = f.server_key
+    WHERE f.server_port = 25
+),
+known AS (SELECT count(*) AS leases FROM lease)
+SELECT
+    f.*,
+    CASE
+        WHEN s.holders = 1 THEN s.subscriber
+        WHEN k.leases = 0 THEN f.line_ip
+    END AS subscriber,
+    CASE
+        WHEN s.holders = 1 THEN 'attributed'
+        WHEN s.holders > 1 THEN 'ambiguous'
+        WHEN k.leases = 0 THEN 'address'
+        ELSE 'unattributed'
+    END AS attribution
+FROM line_flow AS f
+CROSS JOIN known AS k
+LEFT JOIN lease_segment AS s
+    ON s.ip_key = f.line_key
+    AND f.line_port BETWEEN s.port_first AND s.port_last
+    AND s.start <= f.first_seen AND (s."end" IS NULL OR f.first_seen < s."end")

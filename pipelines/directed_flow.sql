@@ -1,0 +1,24 @@
+-- row: one flow record, turned so that the client (who connects) and the server (who has the mail port) are known
+-- build: view
+--
+-- A record whose source port alone is a mail port goes back from the server. Where both ports are mail ports the
+-- source is taken for the client.
+SELECT
+    day, first_seen, last_seen, protocol, established, sampling_interval, exporter, forwarding_status, tcp_flags, source,
+    is_reply,
+    CASE WHEN is_reply THEN dst_ip ELSE src_ip END AS client_ip,
+    CASE WHEN is_reply THEN dst_key ELSE src_key END AS client_key,
+    CASE WHEN is_reply THEN dst_port ELSE src_port END AS client_port,
+    CASE WHEN is_reply THEN src_ip ELSE dst_ip END AS server_ip,
+    CASE WHEN is_reply THEN src_key ELSE dst_key END AS server_key,
+    CASE WHEN is_reply THEN src_port ELSE dst_port END AS server_port,
+    CASE WHEN is_reply THEN coalesce(reply_packets, 0) ELSE packets END AS client_packets,
+    CASE WHEN is_reply THEN coalesce(reply_bytes, 0) ELSE bytes END AS client_bytes,
+    CASE WHEN is_reply THEN packets ELSE coalesce(reply_packets, 0) END AS server_packets,
+    CASE WHEN is_reply THEN bytes ELSE coalesce(reply_bytes, 0) END AS server_bytes
+FROM (
+    SELECT
+        *,
+        src_port IN (25, 110, 143, 465, 587, 993, 995) AND dst_port NOT IN (25, 110, 143, 465, 587, 993, 995) AS is_reply
+    FROM flow
+) AS f

@@ -1,0 +1,42 @@
+-- row: one subscriber × day × destination group × port, connections from the line; rows without a subscriber hold what
+--      could not be attributed, so that the rows of a day add up to all of its connections
+-- build: day
+WITH burst AS (
+    SELECT day, subscriber, attribution, destination_group, server_port, max(destinations) AS destinations_5min
+    FROM (
+        SELECT
+            s.day, s.subscriber, s.attribution, d.destination_group, s.server_port,
+            date_trunc('hour', s.first_seen) AS hour,
+            floor(extract(MINUTE FROM s.first_seen) / 5) AS slot,
+            count(DISTINCT s.server_key) AS destinations
+        FROM session AS s
+        JOIN destination AS d ON d.day = s.day AND d.dst_key = s.server_key
+        WHERE s.direction = 'out'
+        GROUP BY
+            s.day, s.subscriber, s.attribution, d.destination_group, s.server_port,
+            date_trunc('hour', s.first_seen), floor(extract(MINUTE FROM s.first_seen) / 5)
+    ) AS slots
+    GROUP BY day, subscriber, attribution, destination_group, server_port
+)
+SELECT
+    p.day, p.subscriber, p.attribution, p.destination_group, p.port,
+    sum(p.sessions) AS sessions,
+    sum(p.flows) AS flows,
+    sum(p.established) AS established,
+    sum(p.refused) AS refused,
+    sum(p.no_answer) AS no_answer,
+    sum(p.unknown) AS unknown,
+    count(DISTINCT p.peer_ip) AS destinations,
+    max(b.destinations_5min) AS destinations_5min,
+    sum(p.client_packets) AS client_packets,
+    sum(p.client_bytes) AS client_bytes,
+    sum(p.server_packets) AS server_packets,
+    sum(p.server_bytes) AS server_bytes,
+    min(p.first_seen) AS first_seen,
+    max(p.last_seen) AS last_seen
+FROM peer_day AS p
+LEFT JOIN burst AS b
+    ON b.day = p.day AND b.subscriber IS NOT DISTINCT FROM p.subscriber AND b.attribution = p.attribution
+    AND b.destination_group = p.destination_group AND b.server_port = p.port
+WHERE p.direction = 'out'
+GROUP BY p.day, p.subscriber, p.attribution, p.destination_group, p.port

@@ -1,0 +1,83 @@
+"""The derived tables: one plain SELECT per file in `pipelines/`, ordered by the tables they read.
+
+A file begins with comment lines: `-- row:` what a row is, `-- build:` day (kept per local day), whole (kept, made
+anew) or view (not kept), and for day tables that must look beyond their day `-- margin:` how far.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from graphlib import TopologicalSorter
+from typing import Literal
+
+from op25b import schema
+from op25b.assets import directory
+
+# Small tables of one build, made from the settings; see `op25b.engine.duckdb`.
+PARAMETERS = ("network", "destination_network", "build_window", "session_gap")
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """One derived table: how it is built, what it reads, and its SELECT."""
+
+    name: str
+    build: Literal["day", "whole", "view"]
+    row: str
+    margin: timedelta
+    reads: frozenset[str]
+    sql: str
+
+
+def _parse(name: str, text: str) -> Pipeline:
+    import sqlglot
+    from sqlglot import exp
+
+    def header(key: str) -> str | None:
+        found = re.search(rf"^-- {key}: (.+(?:\n--      .+)*)$", text, re.MULTILINE)
+        return re.sub(r"\n--\s+", " ", found[1]) if found else None
+
+    build, row = header("build"), header("row")
+    if build not in {"day", "whole", "view"} or row is None:
+        msg = f"pipelines/{name}.sql: needs '-- row: ...' and '-- build: day|whole|view'"
+        raise ValueError(msg)
+    number, unit = (header("margin") or "0 hours").split()
+    tree = sqlglot.parse_one(text, read="duckdb")
+    inner = {cte.alias for cte in tree.find_all(exp.CTE)}
+    reads = frozenset(table.name for table in tree.find_all(exp.Table) if table.name not in inner)
+    return Pipeline(name, build, row, timedelta(**{unit: int(number)}), reads, text)  # type: ignore[arg-type]
+
+
+@functools.cache
+def pipelines() -> dict[str, Pipeline]:
+    """All derived tables, each after the ones it reads."""
+    found = {path.stem: _parse(path.stem, path.read_text(encoding="utf-8"))
+             for path in sorted(directory("pipelines").glob("*.sql"))}
+    known = {*found, *schema.RAW, *PARAMETERS}
+    for pipeline in found.values():
+        if unknown := pipeline.reads - known:
+            msg = f"pipelines/{pipeline.name}.sql reads unknown tables: {', '.join(sorted(unknown))}"
+            raise ValueError(msg)
+    order = TopologicalSorter({name: sorted(p.reads & set(found)) for name, p in found.items()}).static_order()
+    return {name: found[name] for name in order}
+
+
+def closure(name: str) -> Iterable[Pipeline]:
+    """The pipelines a derived table depends on, itself included, in order."""
+    table = pipelines()
+    wanted, todo = set(), [name]
+    while todo:
+        current = todo.pop()
+        if current in table and current not in wanted:
+            wanted.add(current)
+            todo += table[current].reads
+    return [pipeline for pipeline in table.values() if pipeline.name in wanted]
+
+
+def raw_inputs(name: str) -> set[str]:
+    """The raw tables a derived table is made from in the end."""
+    return {read for pipeline in closure(name) for read in pipeline.reads if read in schema.RAW}

@@ -1,0 +1,124 @@
+"""The tables on disk: Delta tables, appended exactly once, derived days replaced atomically.
+
+An append carries an application transaction per input file (its SHA-256), written in the same commit as the rows:
+a file whose transaction is present is in the table, whole, and is never appended again. Readers take a snapshot and
+never wait; one writer at a time holds the lake.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from op25b.errors import LakeError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from deltalake import DeltaTable
+
+
+class Lake:
+    """The Delta tables below one directory."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def tables(self) -> list[str]:
+        """Names of the tables that exist."""
+        return sorted(path.parent.name for path in self.root.glob("*/_delta_log"))
+
+    def delta(self, table: str) -> DeltaTable | None:
+        """The table's current snapshot, or None while nothing was ever written to it."""
+        from deltalake import DeltaTable
+
+        path = self.root / table
+        return DeltaTable(path) if (path / "_delta_log").is_dir() else None
+
+    def files(self, table: str, days: Iterable[date] | None = None) -> list[str]:
+        """Parquet files of the current snapshot, of the given days only where the table is partitioned by day."""
+        delta = self.delta(table)
+        if delta is None:
+            return []
+        if days is None or delta.metadata().partition_columns != ["day"]:
+            return delta.file_uris()
+        wanted = [str(day) for day in days]
+        return delta.file_uris(partition_filters=[("day", "in", wanted)]) if wanted else []
+
+    def partitioned(self, table: str) -> bool:
+        """Whether the stored table is partitioned by local day."""
+        delta = self.delta(table)
+        return delta is not None and delta.metadata().partition_columns == ["day"]
+
+    def days(self, table: str) -> list[date]:
+        """Local days that have rows in a table partitioned by day, sorted."""
+        delta = self.delta(table)
+        if delta is None:
+            return []
+        return sorted({date.fromisoformat(partition["day"]) for partition in delta.partitions()})
+
+    def version(self, table: str) -> int | None:
+        """Delta version of the table, or None while it does not exist."""
+        delta = self.delta(table)
+        return None if delta is None else delta.version()
+
+    def holds(self, table: str, transactions: Iterable[str]) -> set[str]:
+        """Those of `transactions` whose rows the table holds."""
+        delta = self.delta(table)
+        if delta is None:
+            return set()
+        return {name for name in transactions if delta.transaction_version(name) is not None}
+
+    def append(self, table: str, rows: pa.Table | pa.RecordBatchReader, transactions: Sequence[str]) -> None:
+        """Append rows in one commit that also records `transactions`."""
+        from deltalake import CommitProperties, Transaction, WriterProperties, write_deltalake
+
+        properties = CommitProperties(app_transactions=[Transaction(app_id=name, version=1) for name in transactions])
+        write_deltalake(
+            self.root / table,
+            rows,
+            mode="append",
+            partition_by=["day"] if rows.schema.names[0] == "day" else None,
+            commit_properties=properties,
+            writer_properties=WriterProperties(compression="ZSTD", compression_level=3),
+        )
+
+    def replace(self, table: str, rows: pa.Table | pa.RecordBatchReader, days: Sequence[date] | None = None) -> None:
+        """Replace the given days of a table partitioned by day, or the whole table, in one commit."""
+        from deltalake import WriterProperties, write_deltalake
+
+        exists = self.delta(table) is not None
+        predicate = None
+        if exists and days is not None:
+            predicate = "day IN ({})".format(", ".join(f"DATE '{day.isoformat()}'" for day in days))
+        write_deltalake(
+            self.root / table,
+            rows,
+            mode="overwrite",
+            predicate=predicate,
+            schema_mode="overwrite" if predicate is None else None,
+            partition_by=["day"] if rows.schema.names[0] == "day" else None,
+            writer_properties=WriterProperties(compression="ZSTD", compression_level=3),
+        )
+
+    @contextmanager
+    def writing(self, purpose: str) -> Iterator[None]:
+        """Hold the lake as its only writer; a second writer gets a `LakeError` that names the first."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self.root / ".writer", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = os.read(descriptor, 200).decode("utf-8", "replace").strip() or "another process"
+                msg = f"{self.root}: {holder} is writing to the lake\n  wait until it is done, then try again"
+                raise LakeError(msg) from None
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f"'op25b {purpose}' (process {os.getpid()})\n".encode())
+            yield
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,65 @@
+"""What all flow readers share: which ports matter, TCP flags, and what a record proves about its session."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from op25b.readers.base import canonical_ips, rejects
+from op25b.workspace import MAIL_PORTS
+
+FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
+TCP = 6
+
+
+def flag_bits(text: str) -> int | None:
+    """Flags as text (`...AP.SF` of nfdump, `FS A` of SiLK, `0x1b`) → bit mask; None when no flag was exported."""
+    text = text.strip()
+    if text.lower().startswith("0x"):
+        return int(text, 16) or None
+    letters = {"F": FIN, "S": SYN, "R": RST, "P": PSH, "A": ACK, "U": 32, "E": 64, "C": 128, "W": 128}
+    bits = 0
+    for letter in text.upper():
+        bits |= letters.get(letter, 0)
+    return bits or None
+
+
+def established(flags: pl.Expr, src_port: pl.Expr, interval: pl.Expr) -> pl.Expr:
+    """Whether a one-directional TCP record proves a session (true), excludes one (false) or cannot tell (NULL).
+
+    The side that opens: SYN and ACK together mean that it saw the other's SYN/ACK and answered it. The side that
+    answers (its source port is a mail port): SYN/ACK alone is half open, data (PSH) after it proves the handshake.
+    Without SYN, ACK with data continues a session that began earlier. Under sampling the absence of a flag proves
+    nothing; neither does a missing flag field.
+    """
+    def has(bit: int) -> pl.Expr:
+        return (flags & bit) != 0
+
+    answers = src_port.is_in(list(MAIL_PORTS))
+    proven = has(ACK) & pl.when(answers).then(has(PSH)).otherwise(has(SYN) | has(PSH))
+    sampled = interval.fill_null(0) != 1
+    return pl.when(flags.is_null()).then(None).when(proven).then(statement=True).when(sampled).then(None).otherwise(
+        statement=False
+    )
+
+
+def finish(frame: pl.DataFrame, what: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Split parsed flow records into (good rows in canonical form, rejected rows).
+
+    `frame` has `record` (its number in the file), src_ip, dst_ip, times, ports, protocol, packets, bytes,
+    tcp_flags, sampling_interval.
+    """
+    frame = canonical_ips(frame, {"src_ip": "src_key", "dst_ip": "dst_key"})
+    needed = ["first_seen", "last_seen", "src_ip", "dst_ip", "src_port", "dst_port", "protocol", "packets", "bytes"]
+    missing = pl.concat_str([pl.when(pl.col(c).is_null()).then(pl.lit(c + " ")) for c in needed], ignore_nulls=True)
+    backwards = (pl.col("last_seen") < pl.col("first_seen")).fill_null(value=False)
+    frame = frame.with_columns(
+        pl.when(missing != "").then(pl.lit("unreadable: ") + missing.str.strip_chars_end())
+        .when(backwards).then(pl.lit("ends before it starts"))
+        .alias("reason")
+    )
+    bad = frame.filter(pl.col("reason").is_not_null())
+    good = frame.filter(pl.col("reason").is_null()).drop("reason", "record")
+    flags, port, interval = pl.col("tcp_flags"), pl.col("src_port"), pl.col("sampling_interval")
+    good = good.with_columns(established(flags, port, interval).alias("established"))
+    shown = [(row["record"], None, f"{what} {row['reason']}", None) for row in bad.iter_rows(named=True)]
+    return good, rejects(shown)

@@ -1,0 +1,324 @@
+"""A workspace on disk and its settings: `op25b.toml` read and validated into typed, frozen objects.
+
+Every path in the file is relative to it; unknown keys are errors that name the nearest known one.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import tomllib
+from datetime import date, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from op25b.errors import SettingsError, nearest
+
+SETTINGS_FILE = "op25b.toml"
+MAIL_PORTS = (25, 110, 143, 465, 587, 993, 995)
+Group = Literal["own-relay", "mobile-carrier", "known-provider"]
+Language = Literal["ja", "en"]
+
+
+def _timezone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        msg = f"unknown time zone {name!r}; use an IANA name such as 'Asia/Tokyo'"
+        raise ValueError(msg) from None
+    return name
+
+
+def _network(text: str) -> str:
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError as error:
+        msg = f"{text!r} is not a network in CIDR form: {error}"
+        raise ValueError(msg) from None
+
+
+def _as_list(value: Any) -> Any:
+    return value if isinstance(value, list | tuple) else [value]
+
+
+TimeZone = Annotated[str, AfterValidator(_timezone)]
+Network = Annotated[str, AfterValidator(_network)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+Many = BeforeValidator(_as_list)
+
+
+class Settings(BaseModel):
+    """Base of all settings tables: frozen, and unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Site(Settings):
+    """`[site]`: who the ISP is."""
+
+    name: str = "ISP"
+    timezone: TimeZone = "Asia/Tokyo"
+    language: Language = "ja"
+
+
+class Networks(Settings):
+    """`[networks]`: the ISP's own address space."""
+
+    subscribers: tuple[Network, ...] = ()
+    relays: tuple[Network, ...] = ()
+
+
+class Input(Settings):
+    """What every kind of input has: a path or glob, and a format's name or `auto`."""
+
+    path: str
+    format: str = "auto"
+
+
+class FlowInput(Input):
+    """`[[inputs.flows]]`."""
+
+    sampling_interval: Annotated[int, Field(ge=1)] | None = None
+    timezone: TimeZone | None = None
+
+
+class MailInput(Input):
+    """`[[inputs.mail]]`."""
+
+    timezone: TimeZone | None = None
+    year: Annotated[int, Field(ge=1970, le=2200)] | None = None
+
+
+class LeaseInput(Input):
+    """`[[inputs.leases]]`."""
+
+    timezone: TimeZone | None = None
+
+
+class SubscriberInput(Input):
+    """`[[inputs.subscribers]]`; `columns` maps our column name → the file's."""
+
+    columns: dict[str, str] = {}
+
+
+class Inputs(Settings):
+    """`[inputs]`: every kind is optional."""
+
+    flows: tuple[FlowInput, ...] = ()
+    mail: tuple[MailInput, ...] = ()
+    leases: tuple[LeaseInput, ...] = ()
+    subscribers: tuple[SubscriberInput, ...] = ()
+
+
+class Destination(Settings):
+    """`[[destinations]]`: mail servers of one provider; adds to the dated tables in `data/reference/`."""
+
+    name: str
+    group: Group
+    networks: tuple[Network, ...]
+    submission: tuple[Port, ...] = ()
+    pop: tuple[Port, ...] = ()
+    valid_from: date | None = None
+    valid_until: date | None = None
+
+
+class Reference(Settings):
+    """`[reference]`: `builtin = false` leaves out the reference tables that come with op25b."""
+
+    builtin: bool = True
+    networks: tuple[str, ...] = ()
+
+
+class Rule(Settings):
+    """One rule of a policy: every condition that is given must hold; one that is not given always does."""
+
+    name: str
+    action: Literal["allow", "block"]
+    destination: Annotated[tuple[str, ...], Many] = ("all",)
+    protocol: Literal["tcp", "udp"] = "tcp"
+    port: Annotated[tuple[Port, ...], Many] = (25,)
+    plans: Annotated[tuple[str, ...], Many] = ()
+    access_nodes: Annotated[tuple[str, ...], Many] = ()
+
+
+class Policy(Settings):
+    """`[policy.NAME]`: ordered rules, first match wins; what no rule matches is allowed."""
+
+    description: str = ""
+    effective_from: date | None = None
+    rules: tuple[Rule, ...]
+
+
+class Findings(Settings):
+    """`[findings]`: thresholds of the classes (sources: docs of `op25b.senders.classify`)."""
+
+    bot_destinations_5min: int = 10
+    bot_failure_share: float = 0.3
+    server_min_destinations: int = 3
+    client_max_providers: int = 3
+    min_sessions: int = 1
+
+
+class Quality(Settings):
+    """`[quality]`: limits of the data-quality gates."""
+
+    max_rejected_share: Annotated[float, Field(ge=0, le=1)] = 0.01
+    max_unattributed_share: Annotated[float, Field(ge=0, le=1)] = 0.05
+    max_gap_minutes: Annotated[int, Field(ge=1)] = 60
+    max_clock_skew_seconds: Annotated[int, Field(ge=0)] = 300
+
+
+class Support(Settings):
+    """`[support]`: what `explain` tells a customer."""
+
+    desk_hours: str = "9:00-21:00"
+    desk_phone: str = ""
+    submission_host: str = ""
+    account_ja: str = "登録内容確認書に記載のPOP IDとパスワード"
+    account_en: str = "the POP ID and password printed on the registration sheet"
+
+
+class Privacy(Settings):
+    """`[privacy]`: where the key of the pseudonyms lies; never inside the lake."""
+
+    key_file: str = "op25b.key"
+
+
+class DuckDB(Settings):
+    """`[engine.duckdb]`."""
+
+    memory_limit: str | None = None
+    threads: Annotated[int, Field(ge=1)] | None = None
+
+
+class Engine(Settings):
+    """`[engine]`; `session_gap_seconds` separates two uses of the same five-tuple.
+
+    The default is a little over the longest pause between two SYNs of one attempt: 96 s in Linux 2.6
+    (SYNs at 3, 9, 21, 45, 93, 189 s); newer kernels pause 64 s at most, Windows XP 12 s.
+    """
+
+    duckdb: DuckDB = DuckDB()
+    session_gap_seconds: Annotated[int, Field(ge=1)] = 100
+
+
+class Config(Settings):
+    """The whole of `op25b.toml`."""
+
+    site: Site = Site()
+    networks: Networks = Networks()
+    inputs: Inputs = Inputs()
+    destinations: tuple[Destination, ...] = ()
+    reference: Reference = Reference()
+    policy: dict[str, Policy] = {}
+    findings: Findings = Findings()
+    quality: Quality = Quality()
+    support: Support = Support()
+    privacy: Privacy = Privacy()
+    engine: Engine = Engine()
+
+    @model_validator(mode="after")
+    def _rules_name_known_destinations(self) -> Config:
+        known = {"all", "own-relay", "mobile-carrier", "known-provider", "other"}
+        for name, policy in self.policy.items():
+            for rule in policy.rules:
+                for destination in rule.destination:
+                    if destination not in known:
+                        hint = nearest(destination, known)
+                        msg = f"policy.{name}: rule {rule.name!r} names an unknown destination {destination!r}{hint}"
+                        raise ValueError(msg)
+        return self
+
+
+class Workspace:
+    """A directory with `op25b.toml`; knows where its lake, key and inputs are, and nothing else."""
+
+    def __init__(self, root: Path, config: Config) -> None:
+        self.root = root
+        self.config = config
+
+    @classmethod
+    def load(cls, root: Path | str) -> Workspace:
+        """Read and validate the settings below `root`; `SettingsError` names the file, the key and the remedy."""
+        root = Path(root).expanduser().resolve()
+        path = root / SETTINGS_FILE
+        if not path.is_file():
+            msg = f"{path}: not found\n  make a workspace with 'op25b init {root.name}', or name one with -w"
+            raise SettingsError(msg)
+        try:
+            data = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            msg = f"{path}: not valid TOML: {error}"
+            raise SettingsError(msg) from None
+        try:
+            return cls(root, Config.model_validate(data))
+        except ValidationError as error:
+            raise SettingsError(_explain(path, error)) from None
+
+    @property
+    def lake_path(self) -> Path:
+        """Directory of the Delta tables."""
+        return self.root / "lake"
+
+    @property
+    def key_path(self) -> Path:
+        """The key file of the pseudonyms."""
+        path = (self.root / self.config.privacy.key_file).resolve()
+        if path.is_relative_to(self.lake_path):
+            msg = f"{self.root / SETTINGS_FILE}: privacy.key_file lies inside the lake\n  move it out of {self.lake_path}"
+            raise SettingsError(msg)
+        return path
+
+    @property
+    def timezone(self) -> ZoneInfo:
+        """The site's time zone, which says what a day is."""
+        return ZoneInfo(self.config.site.timezone)
+
+    def today(self) -> date:
+        """Today at the site."""
+        return datetime.now(self.timezone).date()
+
+    def expand(self, pattern: str) -> list[Path]:
+        """Files a path or glob of the settings stands for, sorted; `~` and absolute paths are allowed."""
+        path = Path(pattern).expanduser()
+        base, rest = (Path(path.anchor), path.relative_to(path.anchor)) if path.is_absolute() else (self.root, path)
+        if not re.search(r"[*?\[]", str(rest)):
+            return [base / rest] if (base / rest).is_file() else []
+        return sorted(found for found in base.glob(str(rest)) if found.is_file())
+
+    def shown(self, path: Path) -> str:
+        """The path as people should see it: relative to the workspace where it lies inside."""
+        return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(path)
+
+
+def _explain(path: Path, error: ValidationError) -> str:
+    lines = []
+    for item in error.errors():
+        where = ".".join(str(part) for part in item["loc"])
+        if item["type"] == "extra_forbidden":
+            known = _known_keys(item["loc"])
+            lines.append(f"unknown key {where!r}{nearest(str(item['loc'][-1]), known)}\n    known here: {', '.join(known)}")
+        else:
+            lines.append(f"{where}: {item['msg'].removeprefix('Value error, ')}" if where else
+                         item["msg"].removeprefix("Value error, "))
+    return f"{path}: " + "\n  ".join(lines)
+
+
+def _known_keys(location: tuple[int | str, ...]) -> list[str]:
+    """The keys allowed beside the unknown one, found by walking the models along `location`."""
+    model: Any = Config
+    for part in location[:-1]:
+        if isinstance(part, int) or not (isinstance(model, type) and issubclass(model, BaseModel)):
+            continue
+        if part in model.model_fields:
+            annotation = model.model_fields[part].annotation
+            model = next((a for a in _flatten(annotation) if isinstance(a, type) and issubclass(a, BaseModel)), model)
+    return sorted(model.model_fields)
+
+
+def _flatten(annotation: Any) -> list[Any]:
+    arguments = getattr(annotation, "__args__", ())
+    return [annotation] if not arguments else [leaf for argument in arguments for leaf in _flatten(argument)]
