@@ -61,6 +61,11 @@ class Lake:
             return []
         return sorted({date.fromisoformat(partition["day"]) for partition in delta.partitions()})
 
+    def rows(self, table: str) -> int:
+        """Number of rows of the table, from the log alone."""
+        delta = self.delta(table)
+        return 0 if delta is None else delta.count()
+
     def version(self, table: str) -> int | None:
         """Delta version of the table, or None while it does not exist."""
         delta = self.delta(table)

@@ -1,0 +1,18 @@
+"""OP25B policies as data: what they decide for one connection, for all observed ones, and for customers to read."""
+
+from __future__ import annotations
+
+from op25b.errors import UnknownNameError
+from op25b.policy.decide import Connection, Decision, decide
+from op25b.policy.sql import action_sql
+from op25b.workspace import Policy, Workspace
+
+__all__ = ["Connection", "Decision", "action_sql", "decide", "policy"]
+
+
+def policy(workspace: Workspace, name: str) -> Policy:
+    """The policy of a name in the settings, or `UnknownNameError`."""
+    policies = workspace.config.policy
+    if name not in policies:
+        raise UnknownNameError("policy", name, policies)
+    return policies[name]

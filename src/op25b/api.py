@@ -1,0 +1,149 @@
+"""The Python API: a workspace whose methods are the twins of the commands, and return Polars frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import polars as pl
+
+from op25b.errors import QueryError, UnknownNameError
+from op25b.lake import Lake
+from op25b.pseudonyms import Pseudonyms, is_pseudonym
+from op25b.workspace import Config, Language, Workspace
+
+if TYPE_CHECKING:
+    from op25b.explain import Explanation
+    from op25b.impact import Simulation
+
+Per = Literal["subscriber", "total", "destination"]
+
+
+def open_workspace(path: Path | str = ".") -> OpenWorkspace:
+    """Open the workspace in a directory.
+
+    >>> import op25b
+    >>> op25b.open("demo").findings()            # doctest: +SKIP
+    """
+    return OpenWorkspace(Workspace.load(path))
+
+
+class OpenWorkspace:
+    """A workspace, opened: `ingest`, `build`, `status`, `findings`, `simulate`, `explain`, `check`, `report`, `sql`."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+
+    def __repr__(self) -> str:
+        return f"op25b.open({str(self.workspace.root)!r})"
+
+    @property
+    def config(self) -> Config:
+        """The settings."""
+        return self.workspace.config
+
+    @cached_property
+    def _pseudonyms(self) -> Pseudonyms:
+        return Pseudonyms.load(self.workspace.key_path)
+
+    def ingest(self, progress: Callable[[str, int], None] = lambda _path, _bytes: None) -> pl.DataFrame:
+        """Read every new input file; one row per file with its state and accounting."""
+        from op25b.ingest import ingest
+
+        return accounting(self.workspace, ingest(self.workspace, progress))
+
+    def build(self, since: date | None = None, until: date | None = None,
+              progress: Callable[[str, int, int], None] = lambda _table, _done, _all: None) -> pl.DataFrame:
+        """Bring derived tables up to date; one row per table that was made anew."""
+        from op25b.engine.build import build
+
+        built = build(self.workspace, since, until, progress)
+        rows = [(b.table, "all" if b.days is None else f"{min(b.days)} to {max(b.days)}",
+                 None if b.days is None else len(b.days), b.rows) for b in built]
+        return pl.DataFrame(rows, orient="row", schema={"table": pl.String, "made": pl.String, "days": pl.Int64,
+                                                        "rows": pl.Int64})
+
+    def status(self) -> pl.DataFrame:
+        """One row per table: what a row is, rows, days, Delta version."""
+        from op25b.status import status
+
+        return status(self.workspace)
+
+    def findings(self, language: Language = "en") -> pl.DataFrame:
+        """One row per subscriber that sends to external port 25; see `op25b.senders.findings`."""
+        from op25b.senders import findings
+
+        return findings(self.workspace, language)
+
+    def simulation(self, before: str = "current", after: str = "proposed") -> Simulation:
+        """Everything the change from one policy to another does."""
+        from op25b.impact import simulate
+
+        return simulate(self.workspace, before, after)
+
+    def simulate(self, before: str = "current", after: str = "proposed", per: Per = "subscriber") -> pl.DataFrame:
+        """What the change does, one row per subscriber, per total, or per destination group × port × impact."""
+        simulation = self.simulation(before, after)
+        frames = {"subscriber": simulation.subscribers, "total": simulation.totals, "destination": simulation.groups}
+        if per not in frames:
+            raise UnknownNameError("per", per, frames)
+        return frames[per]
+
+    def pseudonym(self, subscriber: str) -> str:
+        """The pseudonym of a real identifier; a pseudonym is returned as it is."""
+        return subscriber if is_pseudonym(subscriber) else self._pseudonyms.of(subscriber)
+
+    def explain(self, subscriber: str, language: Language | None = None) -> Explanation:
+        """Is this customer affected, why, and what should they do; `subscriber` is the real identifier."""
+        from op25b.explain import explain
+
+        return explain(self.workspace, self.pseudonym(subscriber), subscriber, language or self.config.site.language)
+
+    def check(self, table: str | None = None) -> pl.DataFrame:
+        """Judge the tables by the data-quality gates; one row per rule."""
+        from op25b.quality import check
+
+        return check(self.workspace, table)
+
+    def report(self, name: str, language: Language | None = None, parameters: dict[str, Any] | None = None) -> Path:
+        """Render one report to a self-contained HTML file and return its path."""
+        from op25b.report import render
+
+        return render(self.workspace, name, language or self.config.site.language, parameters or {})
+
+    def chart(self, language: Language | None = None) -> pl.DataFrame:
+        """The quick-reference chart: one row per case, decided by the policies."""
+        from op25b.policy.chart import quick_reference
+
+        return quick_reference(self.workspace, language or self.config.site.language)
+
+    def sql(self, query: str) -> pl.DataFrame:
+        """Run one read-only query over every table of the lake."""
+        from op25b.engine.query import run
+
+        return run(self.workspace, query)
+
+    @property
+    def lake(self) -> Lake:
+        """The lake below the workspace."""
+        return Lake(self.workspace.lake_path)
+
+
+def accounting(workspace: Workspace, results: list[Any]) -> pl.DataFrame:
+    """One row per input file of an ingestion: state and accounting."""
+    names = ["sha256", "kind", "format", "bytes", "rows_read", "rows_kept", "rows_filtered", "rows_rejected", "first",
+             "last", "state", "error"]
+    rows = [{"path": workspace.shown(r.path), **{name: getattr(r, name) for name in names}} for r in results]
+    text, count, time = pl.String(), pl.Int64(), pl.Datetime("us")
+    kinds: dict[str, pl.DataType] = dict.fromkeys(["path", "sha256", "kind", "format", "state", "error"], text)
+    kinds |= dict.fromkeys(["bytes", "rows_read", "rows_kept", "rows_filtered", "rows_rejected"], count)
+    kinds |= dict.fromkeys(["first", "last"], time)
+    order = ["path", "kind", "format", "state", "bytes", "rows_read", "rows_kept", "rows_filtered", "rows_rejected",
+             "first", "last", "sha256", "error"]
+    return pl.DataFrame(rows, schema={name: kinds[name] for name in order})
+
+
+__all__ = ["OpenWorkspace", "QueryError", "open_workspace"]

@@ -1,0 +1,32 @@
+"""Read-only SQL over every table of the lake, for `op25b sql` and notebooks."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from op25b.engine import duckdb as engine
+from op25b.errors import QueryError
+from op25b.workspace import Workspace
+
+
+def run(workspace: Workspace, query: str) -> pl.DataFrame:
+    """Run one SELECT; anything that would write, attach or read other files is a `QueryError`."""
+    import duckdb
+
+    connection = engine.session(workspace)
+    try:
+        # The views read the lake's files by name; from here on nothing else can be opened and nothing changed.
+        connection.execute("SET allowed_directories = [" + engine.quoted(str(workspace.lake_path) + "/") + "]")
+        connection.execute("SET enable_external_access = false")
+        connection.execute("SET python_enable_replacements = false")
+        connection.execute("SET lock_configuration = true")
+        statements = connection.extract_statements(query)
+        if len(statements) != 1 or statements[0].type not in {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}:
+            msg = "only one SELECT at a time: op25b sql reads, it never writes"
+            raise QueryError(msg)
+        return connection.sql(query).pl()
+    except duckdb.Error as error:
+        msg = f"the query failed: {error}"
+        raise QueryError(msg) from None
+    finally:
+        connection.close()

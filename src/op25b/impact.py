@@ -1,0 +1,173 @@
+"""Two policies × the observed traffic: who loses what, who must be told, and what they can do about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from op25b.engine import duckdb as engine
+from op25b.policy import action_sql, policy
+from op25b.senders import findings
+from op25b.workspace import Workspace
+
+SENDING_PORTS = (25, 465, 587)
+IMPACTS = ("already_blocked", "newly_blocked", "released", "untouched")
+COUNTS = ("sessions", "flows", "established", "unknown")
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """What a change of policy does.
+
+    `subscribers`: one row per line seen sending (ports 25, 465, 587): counts of sessions, flow records, established
+    and unknown sessions under each impact (already_blocked, newly_blocked, released, untouched), and what follows
+    from them. `totals`: one row per statement: measure, value, denominator (what it is a part of), of. `groups`: one row
+    per destination group × port × impact.
+    """
+
+    subscribers: pl.DataFrame
+    totals: pl.DataFrame
+    groups: pl.DataFrame
+
+
+def simulate(workspace: Workspace, before: str = "current", after: str = "proposed") -> Simulation:
+    """Apply two policies to every observed connection."""
+    frame = _decided(workspace, before, after)
+    known = findings(workspace)
+    subscribers = _subscribers(workspace, frame, known)
+    groups = (
+        frame.group_by("destination_group", "port", "impact")
+        .agg(pl.col("subscriber").n_unique().alias("subscribers"), *[pl.col(c).sum() for c in COUNTS])
+        .sort("destination_group", "port", "impact")
+    )
+    return Simulation(subscribers, _totals(workspace, subscribers), groups)
+
+
+def _decided(workspace: Workspace, before: str, after: str) -> pl.DataFrame:
+    """One row per subscriber × destination group × port: the impact of the change, and counts."""
+    now, now_values = action_sql(policy(workspace, before))
+    then, then_values = action_sql(policy(workspace, after))
+    ports = ", ".join(map(str, SENDING_PORTS))
+    connection = engine.session(workspace)
+    query = f"""
+        WITH traffic AS (
+            SELECT d.subscriber, d.destination_group, d.port, 6 AS protocol, c.plan, c.access_node,
+                sum(d.sessions)::BIGINT AS sessions, sum(d.flows)::BIGINT AS flows,
+                sum(d.established)::BIGINT AS established, sum(d.unknown)::BIGINT AS unknown,
+                count(DISTINCT d.day) AS days_active, min(d.first_seen) AS first_seen, max(d.last_seen) AS last_seen
+            FROM sender_day AS d LEFT JOIN subscriber AS c ON c.subscriber = d.subscriber
+            WHERE d.subscriber IS NOT NULL AND d.port IN ({ports})
+            GROUP BY d.subscriber, d.destination_group, d.port, c.plan, c.access_node
+        ),
+        decided AS (SELECT *, {now} AS before, {then} AS after FROM traffic)
+        SELECT *, CASE
+            WHEN before = 'block' AND after = 'block' THEN 'already_blocked'
+            WHEN after = 'block' THEN 'newly_blocked'
+            WHEN before = 'block' THEN 'released'
+            ELSE 'untouched' END AS impact
+        FROM decided
+    """  # noqa: S608  # the expressions hold placeholders only; the ports are ours
+    frame = connection.sql(query, params=[*now_values, *then_values]).pl()
+    connection.close()
+    return frame
+
+
+def _subscribers(workspace: Workspace, frame: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+    counts = [
+        pl.col(count).filter(pl.col("impact") == impact).sum().alias(f"{impact}_{count}")
+        for impact in IMPACTS for count in COUNTS
+    ]
+    lines = frame.group_by("subscriber").agg(
+        *counts, pl.col("first_seen").min(), pl.col("last_seen").max(), pl.col("days_active").max(),
+        pl.col("destination_group").filter(pl.col("impact") == "newly_blocked").unique().sort().alias("loses_groups"),
+    )
+    connection = engine.session(workspace)
+    who = connection.sql("SELECT subscriber, plan, access_node, area, dwelling, notice_channel FROM subscriber").pl()
+    providers = connection.sql("""
+        SELECT subscriber, max(submission) AS submission FROM peer_day
+        WHERE direction = 'out' AND port = 25 AND destination_group = 'known-provider' AND subscriber IS NOT NULL
+        GROUP BY subscriber
+    """).pl()
+    connection.close()
+    lines = (
+        lines.join(who, on="subscriber", how="left")
+        .join(known.select("subscriber", "class", "confidence"), on="subscriber", how="left")
+        .join(providers, on="subscriber", how="left")
+    )
+    blocked = pl.col("newly_blocked_sessions") > 0
+    loses = (pl.col("newly_blocked_established") + pl.col("newly_blocked_unknown")) > 0
+    bot = pl.col("class").fill_null("") == "bot"
+    remedy = (
+        pl.when(~blocked).then(None)
+        .when(bot).then(pl.lit("disinfect"))
+        .when(pl.col("class") == "own-server").then(pl.lit("relay-or-fixed-ip"))
+        .when(pl.col("submission").is_not_null()).then(pl.lit("submission-587"))
+        .otherwise(pl.lit("own-relay"))
+    )
+    lines = lines.with_columns(
+        blocked.alias("newly_blocked"),
+        (pl.col("already_blocked_sessions") > 0).alias("already_blocked"),
+        loses.alias("loses_working_mail"),
+        # A line whose attempts never got an answer loses nothing that worked; a bot's owner is told all the same.
+        (blocked & (loses | bot)).alias("needs_notice"),
+        remedy.alias("remedy"),
+    )
+    first = ["subscriber", "class", "confidence", "newly_blocked", "already_blocked", "loses_working_mail",
+             "needs_notice", "remedy", "plan", "access_node", "area", "dwelling", "notice_channel", "loses_groups"]
+    rest = [name for name in lines.columns if name not in {*first, "submission"}]
+    return lines.select(*first, *rest).sort(["newly_blocked_sessions", "already_blocked_sessions", "subscriber"],
+                                            descending=[True, True, False])
+
+
+def coverage(workspace: Workspace) -> pl.DataFrame:
+    """One row per statement on what the traffic tables could not see or tell: measure, value, denominator, of."""
+    connection = engine.session(workspace)
+    row = connection.sql("""
+        SELECT
+            (SELECT count(*) FROM flow) AS flows,
+            coalesce(sum(flows), 0)::BIGINT AS line_flows,
+            coalesce(sum(flows) FILTER (attribution = 'attributed'), 0)::BIGINT AS attributed,
+            coalesce(sum(flows) FILTER (attribution = 'unattributed'), 0)::BIGINT AS unattributed,
+            coalesce(sum(flows) FILTER (attribution = 'ambiguous'), 0)::BIGINT AS ambiguous,
+            coalesce(sum(flows) FILTER (attribution = 'address'), 0)::BIGINT AS address,
+            (SELECT count(*) FROM subscriber) AS subscribers
+        FROM peer_day
+    """).pl().row(0, named=True)
+    connection.close()
+    lines = "flow records of the subscribers' networks on mail ports"
+    rows = [
+        ("subscribers in the subscriber list", row["subscribers"], None, None),
+        ("flow records on mail ports", row["flows"], None, None),
+        (lines, row["line_flows"], None, None),
+        ("attributed to a subscriber", row["attributed"], row["line_flows"], lines),
+        ("unattributed (no lease)", row["unattributed"], row["line_flows"], lines),
+        ("ambiguous (overlapping leases)", row["ambiguous"], row["line_flows"], lines),
+    ]
+    if row["address"]:
+        rows.append(("by address, as there are no leases", row["address"], row["line_flows"], lines))
+    return _statements(rows)
+
+
+def _totals(workspace: Workspace, lines: pl.DataFrame) -> pl.DataFrame:
+    seen, sessions = lines.height, int(lines.select(pl.sum_horizontal(
+        pl.col(f"{impact}_sessions") for impact in IMPACTS).sum()).item() or 0)
+    of_seen, of_sessions = "subscribers seen sending mail", "connections to ports 25, 465 and 587"
+    rows: list[tuple[str, int, int | None, str | None]] = [(of_seen, seen, None, None), (of_sessions, sessions, None, None)]
+    rows += [
+        (name, int(lines[column].sum()), seen, of_seen)
+        for name, column in (("subscribers already blocked", "already_blocked"),
+                             ("subscribers newly blocked", "newly_blocked"),
+                             ("subscribers who lose mail that works today", "loses_working_mail"),
+                             ("subscribers who need a notice", "needs_notice"))
+    ]
+    rows += [(f"connections {impact.replace('_', ' ')}", int(lines[f"{impact}_sessions"].sum()), sessions, of_sessions)
+             for impact in IMPACTS]
+    return pl.concat([_statements(rows), coverage(workspace)])
+
+
+def _statements(rows: list[tuple[str, int, int | None, str | None]]) -> pl.DataFrame:
+    frame = pl.DataFrame(rows, orient="row", schema={"measure": pl.String, "value": pl.Int64, "denominator": pl.Int64,
+                                                     "of": pl.String})
+    return frame.with_columns((pl.col("value") / pl.when(pl.col("denominator") > 0).then(pl.col("denominator")))
+                              .alias("share")).select("measure", "value", "denominator", "share", "of")
