@@ -4,6 +4,7 @@
 --
 -- Servers use queue ids again. A new message begins with an `accepted` event, or with the first event after `removed`.
 -- `subscriber` is the line whose SMTP AUTH name it is, else the line that held the client's address at that moment.
+-- `own_line`: the client's address lies in the subscribers' networks, so it is a line of this ISP.
 -- A message belongs to the day of its first event.
 WITH ordered AS (
     SELECT
@@ -59,10 +60,12 @@ SELECT
     m.day, m.mta_host, m.queue_id, m.first_at, m.last_at, m.accepted_at, m.client_ip, m.listener_port,
     m.auth_mechanism, m.auth_user, m.sender_domain, m.size_bytes, m.recipients,
     m.sent, m.deferred, m.bounced, m.expired, m.rejected, m.removed,
+    a.ip_key IS NOT NULL AS own_line,
     coalesce(u.subscriber, n.subscriber, CASE WHEN s.holders = 1 THEN s.subscriber END) AS subscriber
 FROM joined AS m
 LEFT JOIN login AS u ON u.auth_user = m.auth_user
 LEFT JOIN subscriber AS n ON n.subscriber = m.auth_user
+LEFT JOIN line_address AS a ON a.ip_key = m.client_key
 LEFT JOIN lease_segment AS s
     ON s.ip_key = m.client_key AND s.port_first = 0 AND s.port_last = 65535
     AND s.start <= m.first_at AND (s."end" IS NULL OR m.first_at < s."end")

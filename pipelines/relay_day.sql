@@ -1,7 +1,7 @@
--- row: one subscriber × day × listener port of the own relay: messages sent through it
+-- row: one subscriber × day × listener port of the own relay × whether from a line of this ISP: messages
 -- build: day
 SELECT
-    day, subscriber, listener_port,
+    day, subscriber, listener_port, own_line,
     count(*) AS messages,
     sum(sent) AS sent,
     sum(deferred) AS deferred,
@@ -11,4 +11,4 @@ SELECT
     max(last_at) AS last_at
 FROM message
 WHERE subscriber IS NOT NULL AND accepted_at IS NOT NULL
-GROUP BY day, subscriber, listener_port
+GROUP BY day, subscriber, listener_port, own_line

@@ -71,6 +71,10 @@ class Lake:
         delta = self.delta(table)
         return None if delta is None else delta.version()
 
+    def total_version(self) -> int:
+        """A number that grows with every commit to any table."""
+        return sum((self.version(table) or 0) + 1 for table in self.tables())
+
     def holds(self, table: str, transactions: Iterable[str]) -> set[str]:
         """Those of `transactions` whose rows the table holds."""
         delta = self.delta(table)
@@ -93,12 +97,17 @@ class Lake:
         )
 
     def replace(self, table: str, rows: pa.Table | pa.RecordBatchReader, days: Sequence[date] | None = None) -> None:
-        """Replace the given days of a table partitioned by day, or the whole table, in one commit."""
+        """Replace the given days of a table partitioned by day, or the whole table, in one commit.
+
+        Where the columns changed (another version of op25b wrote the table) the other days go too: their
+        fingerprints are out of date as well, so `build` makes them anew.
+        """
         from deltalake import WriterProperties, write_deltalake
 
-        exists = self.delta(table) is not None
+        delta = self.delta(table)
+        same = delta is not None and {f.name for f in delta.schema().fields} == set(rows.schema.names)
         predicate = None
-        if exists and days is not None:
+        if same and days is not None:
             predicate = "day IN ({})".format(", ".join(f"DATE '{day.isoformat()}'" for day in days))
         write_deltalake(
             self.root / table,

@@ -10,6 +10,18 @@ from op25b.lake import Lake
 from op25b.workspace import Workspace
 
 
+def quality_state(workspace: Workspace) -> str:
+    """What the last `op25b check` found, or that there was none."""
+    import json
+
+    path = workspace.lake_path / ".quality.json"
+    try:
+        state = json.loads(path.read_text(encoding="utf-8"))
+        return f"{state['passed']} of {state['rules']} rules held, {state['critical']} critical ones failed, at {state['at']} UTC"
+    except (OSError, ValueError, KeyError):
+        return "never checked (run 'op25b check')"
+
+
 def status(workspace: Workspace) -> pl.DataFrame:
     """One row per stored table: table, rows, first_day, last_day, days, version, row (what a row is)."""
     lake = Lake(workspace.lake_path)

@@ -33,6 +33,19 @@ IMPACTS: dict[str, Text] = {
     "released": {"ja": "規制解除", "en": "no longer blocked"},
     "untouched": {"ja": "影響なし", "en": "untouched"},
 }
+VERDICTS: dict[str, Text] = {
+    "affected": {"ja": "影響があります。現在送信できているメールが送信できなくなります",
+                 "en": "affected: mail that works today will stop"},
+    "attempts-only": {"ja": "新たに規制されますが、現在成立している送信はありません",
+                      "en": "newly blocked, but none of its attempts works today"},
+    "already-blocked": {"ja": "新たな影響はありません。今回の変更以前から規制済みの通信があります",
+                        "en": "nothing new: part of its traffic is blocked already"},
+    "exempt": {"ja": "影響はありません（固定IPプランなど、規制の対象外です）",
+               "en": "not affected: its direct sending is exempt (fixed-IP plan or another rule)"},
+    "not-affected": {"ja": "影響はありません", "en": "not affected"},
+    "no-traffic": {"ja": "観測期間中のメール送信がないため、影響は確認されていません",
+                   "en": "no mail was seen from this line, so no effect is known"},
+}
 
 
 def text(table: dict[str, Text], key: str | None, language: Language) -> str:

@@ -159,7 +159,6 @@ class Findings(Settings):
     bot_failure_share: float = 0.3
     server_min_destinations: int = 3
     client_max_providers: int = 3
-    min_sessions: int = 1
 
 
 class Quality(Settings):

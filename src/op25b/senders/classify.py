@@ -89,18 +89,18 @@ def reasons(row: dict[str, object], language: Language) -> list[str]:
         "failure": (f"接続の失敗率 {share}（携帯宛てを除く）",
                     f"{share} of its connections failed (mobile carriers left out)"),
         "inbound": (f"外部{number('inbound_peers')}か所からの25番接続{number('answered_inbound')}件に応答",
-                    f"answered {number('answered_inbound')} inbound port-25 sessions from {number('inbound_peers')} peers"),
+                    f"inbound port-25 sessions answered: {number('answered_inbound')}, peers: {number('inbound_peers')}"),
         "reading": (f"同じ事業者でPOP/IMAP受信{number('pop_same_organisation')}回",
-                    f"{number('pop_same_organisation')} POP/IMAP sessions with the same organisation"),
+                    f"POP/IMAP sessions with the same organisation: {number('pop_same_organisation')}"),
         "spread": (f"宛先の組織数 {number('organisations')}、アドレス数 {number('destinations')}",
-                   f"{number('organisations')} organisations, {number('destinations')} addresses"),
+                   f"destination organisations: {number('organisations')}, addresses: {number('destinations')}"),
         "success": (f"{number('sessions')}回の接続のうち{number('established')}回が成立",
                     f"{number('established')} of {number('sessions')} connections were established"),
         "mobile": (f"携帯電話事業者宛て{number('mobile_carrier_sessions')}回（成立{number('mobile_carrier_established')}回）",
-                   f"{number('mobile_carrier_sessions')} to mobile carriers, "
-                   f"{number('mobile_carrier_established')} established"),
+                   f"connections to mobile carriers: {number('mobile_carrier_sessions')} "
+                   f"({number('mobile_carrier_established')} established)"),
         "relay": (f"当社送信サーバー経由のメール{number('relay_messages')}通",
-                  f"{number('relay_messages')} messages through our own sending server"),
+                  f"messages through our own sending server: {number('relay_messages')}"),
     }
     order = {
         "bot": ["burst", "failure", "spread", "success"],

@@ -1,0 +1,322 @@
+"""The command line: one command per step. Rows go to stdout, messages and progress to stderr.
+
+Exit status: 0 done; 1 a check or gate failed; 2 wrong use, settings or input.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from op25b import __version__
+from op25b.errors import Op25bError, SettingsError, UnknownNameError
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from op25b.api import OpenWorkspace
+    from op25b.output import Format
+
+app = typer.Typer(
+    name="op25b", no_args_is_help=True, add_completion=True, rich_markup_mode=None, pretty_exceptions_enable=False,
+    help="Which customers lose which working mail when Outbound Port 25 Blocking is extended.",
+)
+_FORMATS = ("table", "json", "csv")
+
+
+class _State:
+    """What the options before the command said."""
+
+    workspace = Path()
+
+
+def _format(value: str) -> str:
+    if value not in _FORMATS:
+        raise typer.BadParameter(f"{value!r} is none of {', '.join(_FORMATS)}")  # noqa: EM102
+    return value
+
+
+def _day(value: str | None) -> date | None:
+    if value is None:
+        return None
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise typer.BadParameter(f"{value!r} is no date such as 2007-07-10") from None  # noqa: EM102
+
+
+FormatOption = Annotated[str, typer.Option("--format", callback=_format, help="table, json or csv")]
+LimitOption = Annotated[int, typer.Option("--limit", min=0, help="rows shown in a table; 0 shows all")]
+LanguageOption = Annotated[str | None, typer.Option("--lang", help="ja or en; the site's language by default")]
+FromOption = Annotated[str, typer.Option("--from", help="the policy in force")]
+ToOption = Annotated[str, typer.Option("--to", help="the policy to compare with")]
+
+
+def _language(value: str | None) -> Any:
+    if value is not None and value not in {"ja", "en"}:
+        raise UnknownNameError("language", value, ["ja", "en"])
+    return value
+
+
+def _open() -> OpenWorkspace:
+    import op25b
+
+    return op25b.open(_State.workspace)
+
+
+def _show(frame: pl.DataFrame, form: str, columns: list[str] | None = None, limit: int | None = None) -> None:
+    from op25b.output import show
+
+    chosen: Format = form  # type: ignore[assignment]  # checked by the option's callback
+    show(frame, chosen, columns, limit)
+
+
+def _say(text: str) -> None:
+    from op25b.output import console
+
+    console().print(text, soft_wrap=True)
+
+
+def _version(value: bool) -> None:  # noqa: FBT001
+    if value:
+        sys.stdout.write(f"op25b {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    workspace: Annotated[Path, typer.Option("-w", "--workspace", help="directory with op25b.toml")] = Path(),
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")] = False,  # noqa: FBT002, ARG001
+) -> None:
+    _State.workspace = workspace
+
+
+@app.command()
+def init(directory: Annotated[Path, typer.Argument(help="directory of the new workspace")]) -> None:
+    """Make a new workspace: a commented op25b.toml, an empty lake and the key of the pseudonyms."""
+    from op25b.scaffold import create
+
+    for path in create(directory):
+        _say(f"made {path}")
+    _say(f"next: name your inputs in {directory / 'op25b.toml'}, then run 'op25b -w {directory} ingest'")
+
+
+@app.command()
+def ingest(form: FormatOption = "table") -> None:
+    """Read every new input file of op25b.toml into the lake; print the accounting, one row per file."""
+    workspace = _open()
+    with _bytes_bar() as advance:
+        frame = workspace.ingest(advance)
+    _show(frame, form, ["path", "kind", "format", "state", "rows_read", "rows_kept", "rows_filtered", "rows_rejected"])
+    new = frame.filter(frame["state"] == "new")
+    _say(f"{new.height} new files of {frame.height}: {new['rows_read'].sum():,} rows read, "
+         f"{new['rows_kept'].sum():,} kept, {new['rows_filtered'].sum():,} of no interest, "
+         f"{new['rows_rejected'].sum():,} rejected")
+    problems = [error for error in frame["error"] if error]
+    for problem in problems:
+        _say(f"error: {problem}")
+    if problems:
+        raise typer.Exit(2)
+
+
+@app.command()
+def build(
+    since: Annotated[str | None, typer.Option(help="first local day to bring up to date")] = None,
+    until: Annotated[str | None, typer.Option(help="last local day to bring up to date")] = None,
+    engine: Annotated[str, typer.Option(help="duckdb")] = "duckdb",
+    form: FormatOption = "table",
+) -> None:
+    """Bring the derived tables up to date, only for days whose inputs changed."""
+    if engine != "duckdb":
+        raise UnknownNameError("engine", engine, ["duckdb"])
+    workspace = _open()
+    with _steps_bar() as advance:
+        frame = workspace.build(_day(since), _day(until), advance)
+    _show(frame, form)
+    if frame.is_empty():
+        _say("nothing to do: every table is up to date")
+
+
+@app.command()
+def status(form: FormatOption = "table") -> None:
+    """Show the lake's tables: rows, days and versions; the coverage of attribution; the last quality check."""
+    workspace = _open()
+    _show(workspace.status(), form)
+    if form == "table":
+        from op25b.impact import coverage
+        from op25b.status import quality_state
+
+        sys.stdout.write("\n")
+        _show(coverage(workspace.workspace), form)
+        _say(f"lake version: {workspace.lake.total_version()}")
+        _say(f"quality: {quality_state(workspace.workspace)}")
+
+
+@app.command()
+def findings(form: FormatOption = "table", limit: LimitOption = 50, lang: LanguageOption = None) -> None:
+    """List the subscribers that send to external port 25: class, confidence, evidence and volume."""
+    workspace = _open()
+    frame = workspace.findings(_language(lang) or "en")
+    _show(frame, form, ["subscriber", "class", "confidence", "plan", "sessions", "established", "destinations", "reasons"],
+          limit or None)
+    if form == "table":
+        from op25b.impact import coverage
+
+        sys.stdout.write("\n")
+        _show(coverage(workspace.workspace), form)
+
+
+@app.command()
+def simulate(
+    before: FromOption = "current",
+    after: ToOption = "proposed",
+    per: Annotated[str, typer.Option(help="rows per subscriber, total or destination")] = "subscriber",
+    form: FormatOption = "table",
+    limit: LimitOption = 50,
+) -> None:
+    """Show what changing from one policy to another newly blocks, per subscriber and in total."""
+    workspace = _open()
+    if per not in {"subscriber", "total", "destination"}:
+        raise UnknownNameError("per", per, ["subscriber", "total", "destination"])
+    if form != "table":
+        _show(workspace.simulate(before, after, per), form)  # type: ignore[arg-type]
+        return
+    simulation = workspace.simulation(before, after)
+    if per == "subscriber":
+        touched = simulation.subscribers.filter(simulation.subscribers["newly_blocked"]
+                                                | simulation.subscribers["already_blocked"])
+        _show(touched, form, ["subscriber", "class", "confidence", "plan", "newly_blocked_sessions",
+                              "newly_blocked_established", "already_blocked_sessions", "untouched_sessions",
+                              "needs_notice", "remedy"], limit or None)
+        sys.stdout.write("\n")
+    if per == "destination":
+        _show(simulation.groups, form)
+    else:
+        _show(simulation.totals, form)
+
+
+@app.command()
+def explain(
+    subscriber: Annotated[str, typer.Argument(help="the real identifier, or a pseudonym")],
+    lang: LanguageOption = None,
+    form: FormatOption = "table",
+) -> None:
+    """Tell whether one customer is affected, why, since when, and what to do (for the support desk)."""
+    import polars as pl
+
+    explanation = _open().explain(subscriber, _language(lang))
+    if form == "table":
+        from op25b.output import printable
+
+        sys.stdout.write("\n".join(printable(line) for line in explanation.lines) + "\n")
+    else:
+        _show(pl.DataFrame([explanation.row()]), form)
+
+
+@app.command()
+def check(
+    table: Annotated[str | None, typer.Argument(help="flow, mail_event, lease or subscriber; all by default")] = None,
+    form: FormatOption = "table",
+) -> None:
+    """Judge the tables by the data-quality gates; exit 1 when a critical rule fails."""
+    workspace = _open()
+    frame = workspace.check(table)
+    _show(frame, form, ["table", "rule", "severity", "passed", "observed", "expected"])
+    failed = frame.filter(~frame["passed"])
+    if form == "table":
+        from op25b.quality import rows
+
+        for row in failed.iter_rows(named=True):
+            sys.stdout.write(f"\n{row['table']}: {row['rule']} ({row['severity']}): {row['detail']}\n")
+            offending = rows(workspace.workspace, row["table"], row["rule"])
+            if offending.height:
+                _show(offending, form)
+    critical = failed.filter(failed["severity"] == "critical").height
+    _say(f"{frame.height - failed.height} of {frame.height} rules hold, {critical} critical ones fail")
+    if critical:
+        raise typer.Exit(1)
+
+
+@app.command()
+def report(
+    name: Annotated[str, typer.Argument(help="a report's name, or all")],
+    lang: LanguageOption = None,
+    parameter: Annotated[list[str] | None, typer.Option("-p", "--parameter", help="KEY=VALUE, repeatable")] = None,
+) -> None:
+    """Render a report to one self-contained HTML file."""
+    import yaml
+
+    from op25b.report import names
+
+    workspace = _open()
+    parameters: dict[str, Any] = {}
+    for item in parameter or []:
+        key, sign, value = item.partition("=")
+        if not sign:
+            raise SettingsError(f"-p {item!r} has no '='\n  write -p KEY=VALUE")  # noqa: EM102
+        parameters[key] = yaml.safe_load(value)
+    for chosen in names() if name == "all" else [name]:
+        _say(f"rendering {chosen} ...")
+        sys.stdout.write(f"{workspace.report(chosen, _language(lang), parameters)}\n")
+
+
+@app.command()
+def sql(query: str, form: FormatOption = "table", limit: LimitOption = 0) -> None:
+    """Run one read-only SQL query over every table."""
+    _show(_open().sql(query), form, limit=limit or None)
+
+
+@contextmanager
+def _bytes_bar() -> Iterator[Callable[[str, int], None]]:
+    """A progress display by file, on stderr."""
+    from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from op25b.output import console
+
+    with Progress(TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), DownloadColumn(),
+                  TimeElapsedColumn(), console=console(), transient=True) as bar:
+        task = bar.add_task("reading", total=None)
+
+        def advance(path: str, size: int) -> None:
+            bar.update(task, description=Path(path).name, advance=size)
+
+        yield advance
+
+
+@contextmanager
+def _steps_bar() -> Iterator[Callable[[str, int, int], None]]:
+    """A progress display by table, on stderr."""
+    from rich.progress import Progress
+
+    from op25b.output import console
+
+    with Progress(console=console(), transient=True) as bar:
+        task = bar.add_task("building", total=None)
+
+        def advance(table: str, done: int, total: int) -> None:
+            bar.update(task, description=table, completed=done, total=total)
+
+        yield advance
+
+
+def main() -> None:
+    """Run the command line; errors a user can mend become one message and exit status 2."""
+    try:
+        app()
+    except Op25bError as error:
+        sys.stderr.write(f"op25b: error: {error}\n")
+        sys.exit(2)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

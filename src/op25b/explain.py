@@ -1,0 +1,225 @@
+"""One customer, for the support desk: affected or not, why, since when, and what to do, in Japanese or English."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import polars as pl
+
+from op25b.engine import duckdb as engine
+from op25b.errors import Op25bError
+from op25b.impact import SENDING_PORTS, simulate
+from op25b.policy import policy
+from op25b.senders import findings, reasons
+from op25b.texts import CLASSES, GROUPS, REMEDIES, VERDICTS, text
+from op25b.workspace import Language, Policy, Workspace
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What the desk needs to know of one customer.
+
+    verdict is affected (mail that works today will stop), attempts-only (only attempts that never worked are newly
+    blocked), already-blocked, exempt (sends to external port 25, and a rule allows it), not-affected, or no-traffic.
+    `evidence`: one row per organisation the line connects to for sending: group, name, port, sessions, established,
+    last_seen (local time). `lines` is the explanation in words.
+    """
+
+    subscriber: str
+    verdict: str
+    sender_class: str | None
+    confidence: str | None
+    remedy: str | None
+    effective_from: date | None
+    evidence: pl.DataFrame
+    lines: list[str]
+
+    def row(self) -> dict[str, object]:
+        """The explanation as one flat row."""
+        return {
+            "subscriber": self.subscriber, "verdict": self.verdict, "affected": self.verdict == "affected",
+            "class": self.sender_class, "confidence": self.confidence, "remedy": self.remedy,
+            "effective_from": self.effective_from, "text": "\n".join(self.lines),
+            "evidence": self.evidence.to_dicts(),
+        }
+
+
+def explain(workspace: Workspace, subscriber: str, shown: str, language: Language, before: str = "current",
+            after: str = "proposed") -> Explanation:
+    """Explain the change to one line; `subscriber` is its pseudonym, `shown` what the desk calls it."""
+    facts = _facts(workspace, subscriber)
+    simulated = simulate(workspace, before, after).subscribers.filter(pl.col("subscriber") == subscriber)
+    if not facts.listed and facts.relayed.is_empty() and simulated.is_empty():
+        msg = (f"no subscriber {shown!r} in the subscriber list or in the traffic\n"
+               "  give the identifier as it stands in the subscriber list, or a pseudonym from 'op25b findings'")
+        raise Op25bError(msg)
+    line = simulated.row(0, named=True) if simulated.height else None
+    found = findings(workspace, language).filter(pl.col("subscriber") == subscriber)
+    sender = found.row(0, named=True) if found.height else None
+    verdict = _verdict(line, sender, facts)
+    change = policy(workspace, after)
+    lines = _words(workspace, shown, verdict, line, sender, change, facts, language)
+    return Explanation(
+        subscriber, verdict, sender["class"] if sender else None, sender["confidence"] if sender else None,
+        line["remedy"] if line else None, change.effective_from, facts.evidence, lines,
+    )
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What the lake knows of one line: listed or not, where it sends, its messages at the relay, failed SMTP AUTH."""
+
+    listed: bool
+    evidence: pl.DataFrame
+    relayed: pl.DataFrame
+    failures: pl.DataFrame
+    period: tuple[str, str] | None
+
+
+def _facts(workspace: Workspace, subscriber: str) -> _Facts:
+    zone = workspace.config.site.timezone
+    connection = engine.session(workspace)
+    listed = bool(connection.sql("SELECT 1 FROM subscriber WHERE subscriber = ?", params=[subscriber]).fetchall())
+    ports = ", ".join(map(str, SENDING_PORTS))
+    evidence = connection.sql(f"""
+        SELECT destination_group, name, port, sum(sessions)::BIGINT AS sessions, sum(established)::BIGINT AS established,
+            count(DISTINCT peer_ip) AS addresses, max(last_seen) AS last_seen
+        FROM peer_day WHERE subscriber = ? AND direction = 'out' AND port IN ({ports})
+        GROUP BY destination_group, name, port ORDER BY sessions DESC, port
+    """, params=[subscriber]).pl()  # noqa: S608  # the ports are ours
+    failures = connection.sql("""
+        SELECT coalesce(e.auth_mechanism, '') AS mechanism, count(*) AS attempts, max(e."at") AS last_at
+        FROM mail_event AS e
+        LEFT JOIN subscriber AS s ON s.auth_user = e.auth_user
+        LEFT JOIN lease AS l ON l.ip_first <= e.client_key AND e.client_key <= l.ip_last
+            AND l.start <= e."at" AND (l."end" IS NULL OR e."at" < l."end")
+        WHERE e.event = 'auth' AND NOT e.auth_ok AND coalesce(s.subscriber, l.subscriber) = ?
+        GROUP BY 1 ORDER BY 2 DESC
+    """, params=[subscriber]).pl()
+    relayed = connection.sql("""
+        SELECT listener_port AS port, own_line, sum(messages)::BIGINT AS messages
+        FROM relay_day WHERE subscriber = ? GROUP BY listener_port, own_line ORDER BY messages DESC
+    """, params=[subscriber]).pl()
+    seen = connection.sql("SELECT min(first_seen) AS first, max(last_seen) AS last FROM flow").pl()
+    connection.close()
+    first, last = (seen.select(_local(name, zone)).item() for name in ("first", "last"))
+    period = None if first is None else (f"{first:%Y-%m-%d %H:%M}", f"{last:%Y-%m-%d %H:%M}")
+    return _Facts(listed, evidence.with_columns(_local("last_seen", zone)), relayed, failures, period)
+
+
+def _local(column: str, zone: str) -> pl.Expr:
+    return pl.col(column).dt.replace_time_zone("UTC").dt.convert_time_zone(zone).dt.replace_time_zone(None)
+
+
+def _verdict(line: dict[str, object] | None, sender: dict[str, object] | None, facts: _Facts) -> str:
+    if line is None:
+        return "not-affected" if facts.relayed.height else "no-traffic"
+    if line["loses_working_mail"]:
+        return "affected"
+    if line["newly_blocked"]:
+        return "attempts-only"
+    if line["already_blocked"]:
+        return "already-blocked"
+    return "exempt" if sender is not None else "not-affected"
+
+
+def _words(workspace: Workspace, shown: str, verdict: str, line: dict[str, object] | None,
+           sender: dict[str, object] | None, change: Policy, facts: _Facts, language: Language) -> list[str]:
+    ja = language == "ja"
+    colon = "：" if ja else ": "
+    since = change.effective_from
+    day = None if since is None else f"{since.year}年{since.month}月{since.day}日" if ja else since.isoformat()
+    words = [f"{shown}{colon}{text(VERDICTS, verdict, language)}"]
+    if day is not None and verdict in {"affected", "attempts-only"}:
+        words.append(f"規制開始日{colon}{day}" if ja else f"Blocked from: {day}")
+    words += _evidence_words(facts, language)
+    if sender is not None:
+        name = text(CLASSES, str(sender["class"]), language)
+        grade = {"high": ("高", "high"), "medium": ("中", "medium"), "low": ("低", "low")}[str(sender["confidence"])]
+        words.append(f"判定{colon}{name}（確度{colon}{grade[0]}）" if ja else f"Class: {name} (confidence: {grade[1]})")
+        words += [f"  ・{reason}" if ja else f"  - {reason}" for reason in reasons(sender, language)]
+    if line is not None and line["already_blocked"]:
+        words.append("携帯電話事業者宛ての25番直接送信は、すでに規制されています。" if ja else
+                     "Sending straight to mobile carriers on port 25 is blocked already.")
+    words += _remedy_words(workspace, verdict, line, language)
+    words += _failure_words(facts.failures, language)
+    support = workspace.config.support
+    phone = f" {support.desk_phone}" if support.desk_phone else ""
+    hours = support.desk_hours.replace("-", "～")
+    words.append(f"サポート窓口{colon}{hours}（年中無休）{phone}" if ja else
+                 f"Support desk: {support.desk_hours} every day{phone}")
+    return words
+
+
+def _evidence_words(facts: _Facts, language: Language) -> list[str]:
+    ja = language == "ja"
+    period = " – ".join(facts.period) if facts.period else ("なし" if ja else "none")
+    words = [f"観測期間：{period}" if ja else f"Observed: {period}"]
+    if facts.evidence.is_empty():
+        words.append("この回線からのメール送信の通信はありませんでした。" if ja else
+                     "No mail-sending traffic was seen from this line.")
+    for row in facts.evidence.iter_rows(named=True):
+        place = text(GROUPS, row["destination_group"], language)
+        if row["name"] and row["destination_group"] != "own-relay":
+            place += f"（{row['name']}）" if ja else f" ({row['name']})"
+        last = f"{row['last_seen']:%Y-%m-%d %H:%M}"
+        words.append(
+            f"  ・{place} ポート{row['port']}：接続{row['sessions']}回（成立{row['established']}回）、最終 {last}" if ja else
+            f"  - {place}, port {row['port']}: connections {row['sessions']} (established {row['established']}), last {last}"
+        )
+    for row in facts.relayed.iter_rows(named=True):
+        where = ("当社回線から", "from our line") if row["own_line"] else ("他社回線から", "from another ISP's line")
+        words.append(f"  ・当社の送信サーバーが受け付けたメール（{where[0]}、ポート{row['port']}）：{row['messages']}通" if ja else
+                     f"  - messages accepted by our sending server ({where[1]}, port {row['port']}): {row['messages']}")
+    if facts.relayed.filter(~pl.col("own_line")).height:
+        words.append("  他社回線からのご利用は本件の対象外です。その回線のISPが25番を規制している場合は、ポート587をご利用ください。"
+                     if ja else "  Use from another ISP's line is not touched by this; if that ISP blocks port 25, use port 587.")
+    return words
+
+
+def _remedy_words(workspace: Workspace, verdict: str, line: dict[str, object] | None, language: Language) -> list[str]:
+    if line is None or verdict not in {"affected", "attempts-only", "already-blocked"}:
+        return []
+    ja = language == "ja"
+    support = workspace.config.support
+    remedy = str(line["remedy"] or "own-relay")
+    words = [f"対処：{text(REMEDIES, remedy, language)}" if ja else f"What to do: {text(REMEDIES, remedy, language)}"]
+    host = support.submission_host
+    server = "" if not host else f"（{host}）" if ja else f" ({host})"
+    if remedy in {"own-relay", "relay-or-fixed-ip"}:
+        words.append(
+            f"  送信サーバー{server}：ポート587、SMTP AUTH有効（PLAINまたはLOGIN。CRAM-MD5には対応していません）" if ja else
+            f"  Sending server{server}: port 587, SMTP AUTH on (PLAIN or LOGIN; CRAM-MD5 is not supported)"
+        )
+        words.append(f"  アカウント：{support.account_ja}" if ja else f"  Account: {support.account_en}")
+    elif remedy == "submission-587":
+        words.append("  アカウント：ご利用中の事業者のユーザー名とパスワード（認証方式は事業者の案内に従ってください）" if ja else
+                     "  Account: the user name and password of that provider, by its own instructions")
+        words.append(f"  または当社の送信サーバー{server}のポート587：{support.account_ja}（CRAM-MD5には対応していません）" if ja else
+                     f"  Or our own sending server{server} on port 587: {support.account_en} (CRAM-MD5 is not supported)")
+    elif remedy == "disinfect":
+        words.append("  大量の宛先への接続が観測されています。回線内の全端末をウイルス対策ソフトで検査してください。" if ja else
+                     "  A device on the line connects to many mail servers: scan every device on it for malware.")
+    words.append(
+        "規制後に送信すると接続に失敗します。例：Outlook Express 6「ソケット エラー: 10060、エラー番号: 0x800CCC0E」（ポート: 25、SSL: いいえ）"
+        if ja else
+        "Once blocked, sending fails to connect; Outlook Express 6 says: socket error 10060, error number 0x800CCC0E "
+        "(port 25, SSL no)."
+    )
+    return words
+
+
+def _failure_words(failures: pl.DataFrame, language: Language) -> list[str]:
+    ja = language == "ja"
+    words = []
+    for row in failures.iter_rows(named=True):
+        mechanism = row["mechanism"] or ("不明" if ja else "unknown")
+        words.append(f"当社サーバーでのSMTP AUTH失敗{row['attempts']}回（方式：{mechanism}）" if ja else
+                     f"SMTP AUTH failed {row['attempts']} times on our server (mechanism {mechanism})")
+        if mechanism == "CRAM-MD5":
+            words.append("  CRAM-MD5には対応していません。メールソフトの認証方式をPLAINまたはLOGINに変更してください。" if ja else
+                         "  CRAM-MD5 is not supported: set the mail program to PLAIN or LOGIN.")
+    return words
+
+

@@ -1,0 +1,28 @@
+"""A new workspace on disk: settings with comments, an empty lake, a key."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+from op25b.errors import SettingsError
+from op25b.pseudonyms import Pseudonyms
+from op25b.workspace import SETTINGS_FILE, Workspace
+
+
+def create(directory: Path) -> list[Path]:
+    """Make what is missing of a workspace and return it; an existing op25b.toml is an error, an existing key is kept."""
+    directory.mkdir(parents=True, exist_ok=True)
+    settings = directory / SETTINGS_FILE
+    if settings.exists():
+        msg = f"{settings}: there is a workspace already\n  choose another directory"
+        raise SettingsError(msg)
+    settings.write_text(files("op25b").joinpath("op25b.toml").read_text(encoding="utf-8"), encoding="utf-8")
+    made = [settings]
+    workspace = Workspace.load(directory)
+    workspace.lake_path.mkdir(exist_ok=True)
+    made.append(workspace.lake_path)
+    if not workspace.key_path.exists():
+        Pseudonyms.create(workspace.key_path)
+        made.append(workspace.key_path)
+    return made

@@ -1,0 +1,93 @@
+"""Fixtures that several tests share: empty workspaces, and the built sample."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from op25b import schema
+from op25b.api import OpenWorkspace, open_workspace
+from op25b.lake import Lake
+from op25b.pseudonyms import Pseudonyms
+
+ROOT = Path(__file__).resolve().parents[1]
+SAMPLE = ROOT / "data" / "sample"
+
+SETTINGS = """
+[site]
+name = "Test ISP"
+timezone = "Asia/Tokyo"
+language = "en"
+[networks]
+subscribers = ["198.18.0.0/16", "2001:db8:100::/40"]
+relays = ["203.0.113.0/28"]
+[reference]
+builtin = false
+[[destinations]]
+name = "Carrier"
+group = "mobile-carrier"
+networks = ["198.51.100.0/26"]
+[[destinations]]
+name = "Provider"
+group = "known-provider"
+networks = ["198.51.100.64/27"]
+submission = [587]
+[policy.current]
+rules = [
+  { name = "own", action = "allow", destination = "own-relay" },
+  { name = "mobile", action = "block", destination = "mobile-carrier" },
+]
+[policy.proposed]
+effective_from = 2007-07-10
+rules = [
+  { name = "own", action = "allow", destination = "own-relay" },
+  { name = "mobile", action = "block", destination = "mobile-carrier" },
+  { name = "fixed", action = "allow", plans = ["IP1", "IP8", "IP16"] },
+  { name = "rest", action = "block" },
+]
+"""
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Callable[[str], OpenWorkspace]:
+    """A function that makes an empty workspace in tmp_path from extra lines of op25b.toml."""
+
+    def make(extra: str = "", settings: str = SETTINGS) -> OpenWorkspace:
+        (tmp_path / "op25b.toml").write_text(settings + extra, encoding="utf-8")
+        if not (tmp_path / "op25b.key").exists():
+            Pseudonyms.create(tmp_path / "op25b.key")
+        return open_workspace(tmp_path)
+
+    return make
+
+
+def put(opened: OpenWorkspace, table: str, rows: list[dict[str, object]]) -> None:
+    """Append literal rows to a raw table, as an ingestion would have."""
+    declared = schema.raw_table(table)
+    frame = declared.conform(pl.DataFrame(rows, infer_schema_length=None))
+    Lake(opened.workspace.lake_path).append(table, frame.to_arrow(), [])
+
+
+@pytest.fixture(scope="session")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenWorkspace]:
+    """The committed sample, ingested and built once; tests only read it."""
+    directory = tmp_path_factory.mktemp("sample")
+    shutil.copytree(SAMPLE, directory, dirs_exist_ok=True)
+    Pseudonyms.create(directory / "op25b.key")
+    opened = open_workspace(directory)
+    opened.ingest()
+    opened.build()
+    yield opened
+
+
+def require(condition: bool, reason: str) -> None:
+    """Skip where the machine lacks something; in CI that is a failure."""
+    if not condition:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"CI must not skip: {reason}")
+        pytest.skip(reason)
