@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -74,7 +74,7 @@ def put(opened: OpenWorkspace, table: str, rows: list[dict[str, object]]) -> Non
 
 
 @pytest.fixture(scope="session")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenWorkspace]:
+def sample(tmp_path_factory: pytest.TempPathFactory) -> OpenWorkspace:
     """The committed sample, ingested and built once; tests only read it."""
     directory = tmp_path_factory.mktemp("sample")
     shutil.copytree(SAMPLE, directory, dirs_exist_ok=True)
@@ -82,7 +82,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenWorkspace]:
     opened = open_workspace(directory)
     opened.ingest()
     opened.build()
-    yield opened
+    return opened
 
 
 def require(condition: bool, reason: str) -> None:

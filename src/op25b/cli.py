@@ -84,7 +84,7 @@ def _say(text: str) -> None:
     console().print(text, soft_wrap=True)
 
 
-def _version(value: bool) -> None:  # noqa: FBT001
+def _version(value: bool) -> None:
     if value:
         sys.stdout.write(f"op25b {__version__}\n")
         raise typer.Exit
@@ -93,7 +93,9 @@ def _version(value: bool) -> None:  # noqa: FBT001
 @app.callback()
 def _options(
     workspace: Annotated[Path, typer.Option("-w", "--workspace", help="directory with op25b.toml")] = Path(),
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")] = False,  # noqa: FBT002, ARG001
+    version: Annotated[  # noqa: ARG001  # its callback does it
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")
+    ] = False,
 ) -> None:
     _State.workspace = workspace
 
@@ -164,8 +166,8 @@ def findings(form: FormatOption = "table", limit: LimitOption = 50, lang: Langua
     """List the subscribers that send to external port 25: class, confidence, evidence and volume."""
     workspace = _open()
     frame = workspace.findings(_language(lang) or "en")
-    _show(frame, form, ["subscriber", "class", "confidence", "plan", "sessions", "established", "destinations", "reasons"],
-          limit or None)
+    columns = ["subscriber", "class", "confidence", "plan", "sessions", "established", "destinations", "reasons"]
+    _show(frame, form, columns, limit or None)
     if form == "table":
         from op25b.impact import coverage
 
@@ -251,20 +253,33 @@ def report(
     parameter: Annotated[list[str] | None, typer.Option("-p", "--parameter", help="KEY=VALUE, repeatable")] = None,
 ) -> None:
     """Render a report to one self-contained HTML file."""
-    import yaml
-
     from op25b.report import names
 
     workspace = _open()
-    parameters: dict[str, Any] = {}
-    for item in parameter or []:
-        key, sign, value = item.partition("=")
-        if not sign:
-            raise SettingsError(f"-p {item!r} has no '='\n  write -p KEY=VALUE")  # noqa: EM102
-        parameters[key] = yaml.safe_load(value)
     for chosen in names() if name == "all" else [name]:
         _say(f"rendering {chosen} ...")
+        parameters = _parameters(chosen, parameter or [])
         sys.stdout.write(f"{workspace.report(chosen, _language(lang), parameters)}\n")
+
+
+def _parameters(report_name: str, items: list[str]) -> dict[str, Any]:
+    """`KEY=VALUE` texts as values: text where the report declares text, else what JSON makes of it."""
+    import json
+
+    from op25b.report import parameters
+
+    types = {name: kind for name, kind, *_ in parameters(report_name)}
+    values: dict[str, Any] = {}
+    for item in items:
+        key, sign, value = item.partition("=")
+        if not sign:
+            msg = f"-p {item!r} has no '='\n  write -p KEY=VALUE"
+            raise SettingsError(msg)
+        try:
+            values[key] = value if types.get(key, "str") == "str" else json.loads(value)
+        except ValueError:
+            values[key] = value  # the report's own type check says what is wrong
+    return values
 
 
 @app.command()

@@ -47,7 +47,7 @@ class Lake:
         if days is None or delta.metadata().partition_columns != ["day"]:
             return delta.file_uris()
         wanted = [str(day) for day in days]
-        return delta.file_uris(partition_filters=[("day", "in", wanted)]) if wanted else []
+        return delta.file_uris(file_pruning_predicate=[("day", "in", wanted)]) if wanted else []
 
     def partitioned(self, table: str) -> bool:
         """Whether the stored table is partitioned by local day."""

@@ -64,19 +64,22 @@ def to_csv(frame: pl.DataFrame) -> str:
 
 def printable(value: Any) -> str:
     """One value as text for a table cell, without control characters."""
-    if value is None:
-        return "–"
-    if isinstance(value, float):
-        return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%M:%S}"
-    if isinstance(value, list | tuple):
-        return "; ".join(printable(item) for item in value)
-    return "".join(c if c.isprintable() or c == "\n" else "�" for c in str(value))
+    match value:
+        case None:
+            shown = "–"
+        case bool():
+            shown = "yes" if value else "no"
+        case int():
+            shown = f"{value:,}"
+        case float():
+            shown = f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+        case datetime():
+            shown = f"{value:%Y-%m-%d %H:%M:%S}"
+        case list() | tuple():
+            shown = "; ".join(printable(item) for item in value)
+        case _:
+            shown = str(value)
+    return "".join(c if c.isprintable() or c == "\n" else "�" for c in shown)
 
 
 def _table(frame: pl.DataFrame, limit: int | None) -> None:

@@ -45,7 +45,8 @@ class Pseudonyms:
     def load(cls, path: Path) -> Pseudonyms:
         """Read the key; refuse one that is missing, malformed or readable by others."""
         if not path.is_file():
-            msg = f"{path}: the key of the pseudonyms is missing\n  restore it from your backup; without it new data cannot be tied to old"
+            msg = (f"{path}: the key of the pseudonyms is missing\n"
+                   "  restore it from your backup: without it new data cannot be tied to old")
             raise SettingsError(msg)
         if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             msg = f"{path}: others can read the key of the pseudonyms\n  chmod 600 {path}"

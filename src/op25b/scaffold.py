@@ -11,7 +11,7 @@ from op25b.workspace import SETTINGS_FILE, Workspace
 
 
 def create(directory: Path) -> list[Path]:
-    """Make what is missing of a workspace and return it; an existing op25b.toml is an error, an existing key is kept."""
+    """Make a workspace and return what was made; an existing op25b.toml is an error, an existing key is kept."""
     directory.mkdir(parents=True, exist_ok=True)
     settings = directory / SETTINGS_FILE
     if settings.exists():

@@ -17,7 +17,8 @@ def quality_state(workspace: Workspace) -> str:
     path = workspace.lake_path / ".quality.json"
     try:
         state = json.loads(path.read_text(encoding="utf-8"))
-        return f"{state['passed']} of {state['rules']} rules held, {state['critical']} critical ones failed, at {state['at']} UTC"
+        return (f"{state['passed']} of {state['rules']} rules held, {state['critical']} critical ones failed, "
+                f"at {state['at']} UTC")
     except (OSError, ValueError, KeyError):
         return "never checked (run 'op25b check')"
 

@@ -10,7 +10,8 @@ CLASSES: dict[str, Text] = {
     "mail-program": {"ja": "他社メールサーバーを使うメールソフト", "en": "mail program with another provider"},
     "own-server": {"ja": "自前のメールサーバー", "en": "own mail server"},
     "bot": {"ja": "ボット・迷惑メール送信ソフト", "en": "bot or spam software"},
-    "mobile-sender": {"ja": "携帯電話宛て直接送信（規制済み）", "en": "sends straight to mobile carriers (already blocked)"},
+    "mobile-sender": {"ja": "携帯電話宛て直接送信（規制済み）",
+                      "en": "sends straight to mobile carriers (already blocked)"},
     "unclear": {"ja": "判定に足る証拠なし", "en": "not enough evidence"},
 }
 REMEDIES: dict[str, Text] = {
@@ -47,7 +48,62 @@ VERDICTS: dict[str, Text] = {
                    "en": "no mail was seen from this line, so no effect is known"},
 }
 
+CONFIDENCES: dict[str, Text] = {
+    "high": {"ja": "高", "en": "high"},
+    "medium": {"ja": "中", "en": "medium"},
+    "low": {"ja": "低", "en": "low"},
+}
+STEPS: dict[str, Text] = {
+    "title": {"ja": "段階", "en": "step"},
+    "listed": {"ja": "回線一覧にある回線", "en": "lines in the subscriber list"},
+    "seen": {"ja": "メール送信を観測した回線", "en": "seen sending mail"},
+    "external": {"ja": "外部の25番ポートへ送信する回線", "en": "send to external port 25"},
+    "newly_blocked": {"ja": "新たに規制される回線", "en": "newly blocked"},
+    "loses": {"ja": "現在成立している送信を失う回線", "en": "lose mail that works today"},
+    "notice": {"ja": "案内が必要な回線", "en": "need a notice"},
+}
+MEASURES: dict[str, Text] = {
+    "subscribers in the subscriber list": {"ja": "回線一覧にある回線", "en": "subscribers in the subscriber list"},
+    "flow records on mail ports": {"ja": "メール関連ポートのフローレコード", "en": "flow records on mail ports"},
+    "flow records of the subscribers' networks on mail ports": {
+        "ja": "うち加入者ネットワークのもの", "en": "of these, of the subscribers' networks"},
+    "attributed to a subscriber": {"ja": "回線を特定できたもの", "en": "attributed to a subscriber"},
+    "unattributed (no lease)": {"ja": "回線を特定できないもの（リース記録なし）", "en": "unattributed (no lease)"},
+    "ambiguous (overlapping leases)": {"ja": "回線が一つに定まらないもの（リースの重複）",
+                                       "en": "ambiguous (overlapping leases)"},
+    "by address, as there are no leases": {"ja": "リース記録がないため、アドレス単位で数えたもの",
+                                           "en": "by address, as there are no leases"},
+}
+AXES: dict[str, Text] = {
+    "funnel": {"ja": "回線一覧から案内が必要な回線まで", "en": "from lines in the list to lines that need a notice"},
+    "connections": {"ja": "宛先別・影響別の接続数の推移", "en": "connections over time by destination and impact"},
+    "classes": {"ja": "送信の種類別の回線数", "en": "lines by kind of sender"},
+    "remedies": {"ja": "対処別の回線数", "en": "lines by remedy"},
+    "nodes": {"ja": "収容装置と送信の種類別の回線数", "en": "lines by access node and kind of sender"},
+    "time": {"ja": "時刻（現地時間）", "en": "local time"},
+    "from": {"ja": "開始", "en": "from"},
+    "until": {"ja": "終了", "en": "until"},
+    "sessions": {"ja": "接続数", "en": "connections"},
+    "subscribers": {"ja": "回線数", "en": "lines"},
+    "share": {"ja": "送信を観測した回線に占める割合", "en": "share of lines seen sending"},
+    "group": {"ja": "宛先", "en": "destination"},
+    "impact": {"ja": "影響", "en": "impact"},
+    "class": {"ja": "送信の種類", "en": "kind of sender"},
+    "remedy": {"ja": "対処", "en": "remedy"},
+    "node": {"ja": "収容装置", "en": "access node"},
+    "step": {"ja": "段階", "en": "step"},
+}
+
 
 def text(table: dict[str, Text], key: str | None, language: Language) -> str:
     """The words for a key, or the key itself where none are known."""
     return table[key][language] if key in table else (key or "")
+
+
+def percent(part: float | None) -> str:
+    """A share in words of numbers: whole per cent, one decimal below ten, never a 0 % that is not one."""
+    if part is None:
+        return ""
+    if 0 < part < 0.0005:
+        return "<0.1 %"
+    return f"{part:.0%}".replace("%", " %") if part >= 0.0995 or part == 0 else f"{part:.1%}".replace("%", " %")

@@ -168,6 +168,7 @@ class Quality(Settings):
     max_unattributed_share: Annotated[float, Field(ge=0, le=1)] = 0.05
     max_gap_minutes: Annotated[int, Field(ge=1)] = 60
     max_clock_skew_seconds: Annotated[int, Field(ge=0)] = 300
+    max_export_delay_seconds: Annotated[int, Field(ge=0)] = 3600
 
 
 class Support(Settings):
@@ -267,7 +268,8 @@ class Workspace:
         """The key file of the pseudonyms."""
         path = (self.root / self.config.privacy.key_file).resolve()
         if path.is_relative_to(self.lake_path):
-            msg = f"{self.root / SETTINGS_FILE}: privacy.key_file lies inside the lake\n  move it out of {self.lake_path}"
+            msg = (f"{self.root / SETTINGS_FILE}: privacy.key_file lies inside the lake\n"
+                   f"  move it out of {self.lake_path}")
             raise SettingsError(msg)
         return path
 
@@ -299,7 +301,8 @@ def _explain(path: Path, error: ValidationError) -> str:
         where = ".".join(str(part) for part in item["loc"])
         if item["type"] == "extra_forbidden":
             known = _known_keys(item["loc"])
-            lines.append(f"unknown key {where!r}{nearest(str(item['loc'][-1]), known)}\n    known here: {', '.join(known)}")
+            hint = nearest(str(item["loc"][-1]), known)
+            lines.append(f"unknown key {where!r}{hint}\n    known here: {', '.join(known)}")
         else:
             lines.append(f"{where}: {item['msg'].removeprefix('Value error, ')}" if where else
                          item["msg"].removeprefix("Value error, "))
