@@ -63,7 +63,7 @@ def test_the_quality_gates_hold(captured: OpenWorkspace) -> None:
 def test_nothing_is_left_behind(captured: OpenWorkspace) -> None:
     assert captured.workspace.root.is_dir()
     left = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True).stdout
-    assert [line for line in left.splitlines() if line.startswith("op25b-")] == []
+    assert [line for line in left.splitlines() if line.startswith(f"op25b-{os.getpid()}-")] == []
 
 
 def test_no_real_identifier_is_in_the_lake(captured: OpenWorkspace) -> None:
