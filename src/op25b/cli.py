@@ -230,6 +230,10 @@ def check(
     """Judge the tables by the data-quality gates; exit 1 when a critical rule fails."""
     workspace = _open()
     frame = workspace.check(table)
+    if table is None:
+        from op25b.quality import remember
+
+        remember(workspace.workspace, frame)
     _show(frame, form, ["table", "rule", "severity", "passed", "observed", "expected"])
     failed = frame.filter(~frame["passed"])
     if form == "table":

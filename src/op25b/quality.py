@@ -171,7 +171,8 @@ def _expect(values: pa.Table, rules: list[Rule],
                      "meta": {"rule": rule.id}} for rule in rules]
     suite_of_frame = ExpectationSuite(name="rules", expectations=expectations)
     for result in batch.validate(suite_of_frame, result_format="SUMMARY").results:
-        name = result.expectation_config.meta["rule"]
+        config = result.expectation_config
+        name = config.meta["rule"] if config is not None and config.meta else ""
         if not result.result:
             msg = f"expectations: rule {name!r} cannot be judged: {result.exception_info}"
             raise ValueError(msg)
@@ -187,9 +188,11 @@ def _frame_definition() -> BatchDefinition[Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import great_expectations
+    from great_expectations.data_context.types.base import ProgressBarsConfig
+
     context = great_expectations.get_context(mode="ephemeral")
     context.enable_analytics(enable=False)
-    context.variables.progress_bars = {"globally": False}
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
     asset = context.data_sources.add_pandas("lake").add_dataframe_asset("frame")
     return asset.add_batch_definition_whole_dataframe("whole")
 
