@@ -23,7 +23,8 @@ FLOORS = [
     {"impact"},
     {"explain", "status"},
     {"charts", "quality"},
-    {"report", "report_template"},
+    {"report_template"},
+    {"report"},
     {"api"},
     {"cli"},
 ]

@@ -114,11 +114,11 @@ class OpenWorkspace:
 
         return render(self.workspace, name, language or self.config.site.language, parameters or {})
 
-    def chart(self, language: Language | None = None) -> pl.DataFrame:
+    def chart(self, language: Language | None = None, before: str = "current", after: str = "proposed") -> pl.DataFrame:
         """The quick-reference chart: one row per case, decided by the policies."""
         from op25b.policy.chart import quick_reference
 
-        return quick_reference(self.workspace, language or self.config.site.language)
+        return quick_reference(self.workspace, language or self.config.site.language, before, after)
 
     def sql(self, query: str) -> pl.DataFrame:
         """Run one read-only query over every table of the lake."""

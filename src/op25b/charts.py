@@ -6,21 +6,21 @@ same thing everywhere: one per destination group, one per impact (Okabe-Ito, tol
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import altair as alt
 import polars as pl
 
 from op25b.texts import AXES, CLASSES, GROUPS, IMPACTS, REMEDIES, STEPS, Text, percent, text
+from op25b.workspace import Language
 
-if TYPE_CHECKING:
-    from op25b.workspace import Language
-
-WIDTH = 940
-FONT = ('system-ui, "Segoe UI", "Helvetica Neue", Arial, "Hiragino Kaku Gothic ProN", "Noto Sans CJK JP", '
-        '"Noto Sans JP", "Yu Gothic", Meiryo, IPAPGothic, sans-serif')
+WIDTH = 1020
+_JAPANESE = '"Hiragino Kaku Gothic ProN", "Noto Sans CJK JP", "Noto Sans JP", "Yu Gothic", Meiryo, IPAPGothic'
+FONTS: dict[Language, str] = {"ja": f"{_JAPANESE}, system-ui, sans-serif",
+                              "en": f'system-ui, "Segoe UI", "Helvetica Neue", Arial, {_JAPANESE}, sans-serif'}
 GROUP_COLOURS = {"own-relay": "#009E73", "mobile-carrier": "#E69F00", "known-provider": "#0072B2", "other": "#CC79A7"}
-IMPACT_COLOURS = {"newly_blocked": "#D55E00", "already_blocked": "#7A838C", "released": "#56B4E9", "untouched": "#C9D2DA"}
+IMPACT_COLOURS = {"newly_blocked": "#D55E00", "already_blocked": "#7A838C", "released": "#56B4E9",
+                  "untouched": "#C9D2DA"}
 INK, SOFT, LINE = "#1f2933", "#52606d", "#e3e7eb"
 _BAR = "#5B7FA3"
 _AFFECTED_STEPS = ("newly_blocked", "loses", "notice")
@@ -36,12 +36,12 @@ def funnel(frame: pl.DataFrame, language: Language) -> alt.LayerChart:
     base = alt.Chart(data).encode(
         y=_names("step_words", data["step_words"].to_list(), STEPS["title"][language]),
         x=alt.X("subscribers:Q", title=None, axis=None, scale=_room(frame, "subscribers")),
-        tooltip=_tooltips(("step_words", "step"), ("subscribers", "subscribers"), ("share", "share"), language=language),
+        tooltip=_tooltips(language, step_words="step", subscribers="subscribers", share="share"),
     )
     affected = alt.FieldOneOfPredicate(field="step", oneOf=list(_AFFECTED_STEPS))
     colour = alt.condition(affected, alt.value(IMPACT_COLOURS["newly_blocked"]), alt.value(_BAR))
     bars = base.mark_bar(height=24, cornerRadiusEnd=2).encode(color=colour)
-    return _styled(bars + _values(base, "words:N"), len(words) * 40, AXES["funnel"][language])
+    return _styled(bars + _values(base, "words:N"), len(words) * 40, AXES["funnel"][language], language)
 
 
 def connections(frame: pl.DataFrame, language: Language) -> alt.FacetChart:
@@ -51,52 +51,53 @@ def connections(frame: pl.DataFrame, language: Language) -> alt.FacetChart:
     """
     data = _worded(_worded(frame, "destination_group", GROUPS, language), "impact", IMPACTS, language)
     # Shown as they are written, whatever the reader's own time zone.
-    data = data.with_columns(pl.col("start", "end").dt.strftime("%Y-%m-%dT%H:%M:%SZ"))
+    data = _ranked(data.with_columns(pl.col("start", "end").dt.strftime("%Y-%m-%dT%H:%M:%SZ")), "destination_group",
+                   list(GROUP_COLOURS))
     groups = [key for key in GROUP_COLOURS if key in set(frame["destination_group"])]
     impacts = [key for key in IMPACT_COLOURS if key in set(frame["impact"])]
-    time = alt.Scale(type="utc", nice=False)
-    chart = alt.Chart(data).mark_bar(binSpacing=1, stroke=None).encode(
-        x=alt.X("start:T", scale=time, title=AXES["time"][language],
+    chart = alt.Chart(data).transform_stack(
+        stack="sessions", groupby=["start", "impact"], sort=[alt.SortField("rank")], as_=["low", "high"],
+    ).mark_rect(stroke="white", strokeWidth=0.5).encode(
+        x=alt.X("start:T", scale=alt.Scale(type="utc", nice=False), title=AXES["time"][language],
                 axis=alt.Axis(format=_time_format(frame), labelOverlap=True, grid=False, tickCount=10)),
         x2="end:T",
-        y=alt.Y("sessions:Q", stack="zero", title=AXES["sessions"][language],
-                axis=alt.Axis(format=",", tickCount=4, tickMinStep=1)),
-        color=_colours("destination_group_words", groups, GROUPS, GROUP_COLOURS, AXES["group"][language], language),
-        order=alt.Order("rank:Q"),
+        y=alt.Y("low:Q", title=AXES["sessions"][language], axis=alt.Axis(format=",d", tickCount=4, tickMinStep=1)),
+        y2="high:Q",
+        color=_colours(("destination_group_words", AXES["group"][language]), groups, GROUPS, GROUP_COLOURS, language),
         tooltip=[
             alt.Tooltip("start:T", title=AXES["from"][language], format="%Y-%m-%d %H:%M:%S", formatType="utc"),
             alt.Tooltip("end:T", title=AXES["until"][language], format="%Y-%m-%d %H:%M:%S", formatType="utc"),
-            *_tooltips(("impact_words", "impact"), ("destination_group_words", "group"), ("sessions", "sessions"),
-                       language=language),
+            *_tooltips(language, impact_words="impact", destination_group_words="group", sessions="sessions"),
         ],
-    ).transform_calculate(rank=f"indexof({[text(GROUPS, key, language) for key in groups]}, datum.destination_group_words)")
+    )
     header = alt.Header(title=None, labelAnchor="start", labelFontSize=13, labelFontWeight="bold", labelColor=INK,
                         labelPadding=6)
-    facets = chart.properties(width=WIDTH - 70, height=110).facet(
+    facets: alt.FacetChart = chart.properties(width=WIDTH - 70, height=110).facet(
         facet=alt.Facet("impact_words:N", header=header, sort=[text(IMPACTS, key, language) for key in impacts]),
         columns=1, spacing=26,
-    ).resolve_scale(y="independent").resolve_axis(x="independent")
-    return _configured(facets, AXES["connections"][language])
+    ).resolve_scale(y="independent")
+    return _configured(facets, AXES["connections"][language], language)
 
 
 def classes(frame: pl.DataFrame, language: Language) -> alt.LayerChart:
     """Lines per class, by whether they are newly blocked; frame: class, impact, subscribers."""
     data = _worded(_worded(frame, "class", CLASSES, language), "impact", _NEWLY, language)
+    data = _ranked(data, "impact", list(_NEWLY))
     known = [key for key in CLASSES if key in set(frame["class"])]
     impacts = [key for key in ("newly_blocked", "untouched") if key in set(frame["impact"])]
     base = alt.Chart(data).encode(
         y=_names("class_words", [text(CLASSES, key, language) for key in known], AXES["class"][language]),
         x=alt.X("subscribers:Q", stack="zero", title=AXES["subscribers"][language], axis=_counts()),
-        order=alt.Order("impact:N"),
-        tooltip=_tooltips(("class_words", "class"), ("impact_words", "impact"), ("subscribers", "subscribers"),
-                          language=language),
+        order=alt.Order("rank:Q"),
+        tooltip=_tooltips(language, class_words="class", impact_words="impact", subscribers="subscribers"),
     )
     bars = base.mark_bar(height=24, stroke="white", strokeWidth=1).encode(
-        color=_colours("impact_words", impacts, _NEWLY, IMPACT_COLOURS, None, language))
+        color=_colours(("impact_words", None), impacts, _NEWLY, IMPACT_COLOURS, language))
     dark = alt.condition(alt.datum.impact == "newly_blocked", alt.value("white"), alt.value(INK))
-    numbers = base.mark_text(fontSize=13, fontWeight="bold").encode(
-        x=alt.X("subscribers:Q", stack="zero", bandPosition=0.5), text=alt.Text("subscribers:Q", format=","), color=dark)
-    return _styled(bars + numbers, max(len(known), 1) * 40, AXES["classes"][language])
+    middle = alt.X("subscribers:Q", stack="zero", bandPosition=0.5)
+    words = alt.Text("subscribers:Q", format=",")
+    numbers = base.mark_text(fontSize=13, fontWeight="bold").encode(x=middle, text=words, color=dark)
+    return _styled(bars + numbers, max(len(known), 1) * 40, AXES["classes"][language], language)
 
 
 def remedies(frame: pl.DataFrame, language: Language) -> alt.LayerChart:
@@ -106,30 +107,32 @@ def remedies(frame: pl.DataFrame, language: Language) -> alt.LayerChart:
     base = alt.Chart(data).encode(
         y=_names("remedy_words", words, AXES["remedy"][language]),
         x=alt.X("subscribers:Q", title=None, axis=None, scale=_room(frame, "subscribers")),
-        tooltip=_tooltips(("remedy_words", "remedy"), ("subscribers", "subscribers"), language=language),
+        tooltip=_tooltips(language, remedy_words="remedy", subscribers="subscribers"),
     )
     bars = base.mark_bar(height=24, cornerRadiusEnd=2, color=_BAR)
-    return _styled(bars + _values(base, "subscribers:Q", ","), max(len(words), 1) * 40, AXES["remedies"][language])
+    height = max(len(words), 1) * 40
+    return _styled(bars + _values(base, "subscribers:Q", ","), height, AXES["remedies"][language], language)
 
 
 def nodes(frame: pl.DataFrame, language: Language) -> alt.LayerChart:
     """Newly blocked lines per access node and class; frame: access_node, class, subscribers; the order is kept."""
     data = _worded(frame, "class", CLASSES, language)
-    known = [text(CLASSES, key, language) for key in CLASSES if key in set(frame["class"])]
+    present = set(frame["class"])
+    known = [key for key in CLASSES if key in present] + sorted(present - set(CLASSES))
     places = list(dict.fromkeys(frame["access_node"].to_list()))
     highest = _highest(frame, "subscribers")
     base = alt.Chart(data).encode(
         y=_names("access_node", places, AXES["node"][language]),
-        x=alt.X("class_words:N", title=None, sort=known,
+        x=alt.X("class_words:N", title=None, sort=[text(CLASSES, key, language) for key in known],
                 axis=alt.Axis(orient="top", labelAngle=0, labelLimit=0, labelPadding=6, domain=False, ticks=False)),
-        tooltip=_tooltips(("access_node", "node"), ("class_words", "class"), ("subscribers", "subscribers"),
-                          language=language),
+        tooltip=_tooltips(language, access_node="node", class_words="class", subscribers="subscribers"),
     )
+    shades = alt.Scale(range=["#FBE9DD", "#B8470B"], domain=[0, highest])
     cells = base.mark_rect(stroke="white", strokeWidth=2).encode(
-        color=alt.Color("subscribers:Q", legend=None, scale=alt.Scale(range=["#FBE9DD", "#B8470B"], domain=[0, highest])))
+        color=alt.Color("subscribers:Q", legend=None, scale=shades))
     dark = alt.condition(alt.datum.subscribers > highest * 0.55, alt.value("white"), alt.value(INK))
     numbers = base.mark_text(fontSize=13).encode(text=alt.Text("subscribers:Q", format=","), color=dark)
-    return _styled(cells + numbers, max(len(places), 1) * 34, AXES["nodes"][language])
+    return _styled(cells + numbers, max(len(places), 1) * 34, AXES["nodes"][language], language)
 
 
 _NEWLY: dict[str, Text] = {key: IMPACTS[key] for key in ("newly_blocked",)} | {
@@ -142,33 +145,44 @@ def _worded(frame: pl.DataFrame, column: str, words: dict[str, Text], language: 
     return frame.with_columns(pl.Series(f"{column}_words", values, dtype=pl.String))
 
 
+def _ranked(frame: pl.DataFrame, column: str, order: list[str]) -> pl.DataFrame:
+    """The frame with the place of each key in the order in which bars are stacked."""
+    places = [order.index(key) if key in order else len(order) for key in frame[column].to_list()]
+    return frame.with_columns(pl.Series("rank", places, dtype=pl.Int64))
+
+
 def _names(field: str, order: list[str], title: str) -> alt.Y:
     """A category axis whose labels are never cut; the title is for screen readers only."""
     axis = alt.Axis(title=None, labelLimit=0, labelPadding=10, domain=False, ticks=False, description=title)
     return alt.Y(f"{field}:N", sort=order, axis=axis)
 
 
-def _colours(field: str, keys: list[str], words: dict[str, Text], colours: dict[str, str], title: str | None,
+def _colours(field: tuple[str, str | None], keys: list[str], words: dict[str, Text], colours: dict[str, str],
              language: Language) -> alt.Color:
+    """The colours of a field (its name and the legend's title)."""
+    name, title = field
     scale = alt.Scale(domain=[text(words, key, language) for key in keys], range=[colours[key] for key in keys])
-    return alt.Color(f"{field}:N", scale=scale, legend=alt.Legend(title=title, orient="top", labelLimit=0, titleLimit=0,
-                                                                 symbolType="square", columnPadding=18))
+    legend = alt.Legend(title=title, orient="top", labelLimit=0, titleLimit=0, symbolType="square", columnPadding=18)
+    return alt.Color(f"{name}:N", scale=scale, legend=legend)
 
 
-def _tooltips(*fields: tuple[str, str], language: Language) -> list[alt.Tooltip]:
+def _tooltips(language: Language, **fields: str) -> list[alt.Tooltip]:
+    """What is shown of a mark: field → what its words are called in `AXES`."""
     formats = {"subscribers": ",", "sessions": ",", "share": ".1%"}
-    return [alt.Tooltip(field, title=AXES[word][language], format=formats[field]) if field in formats else
-            alt.Tooltip(field, title=AXES[word][language]) for field, word in fields]
+    return [alt.Tooltip(field, title=AXES[word][language], format=formats.get(field, alt.Undefined))
+            for field, word in fields.items()]
 
 
 def _values(base: alt.Chart, field: str, form: str | None = None) -> alt.Chart:
     """The numbers at the ends of bars."""
     words = alt.Text(field, format=form) if form else alt.Text(field)
-    return base.mark_text(align="left", dx=8, fontSize=13, fontWeight="bold", color=INK).encode(text=words)
+    numbers: alt.Chart = base.mark_text(align="left", dx=8, fontSize=13, fontWeight="bold", color=INK)
+    return numbers.encode(text=words)
 
 
 def _highest(frame: pl.DataFrame, column: str) -> int:
-    return max([1, *frame[column].to_list()])
+    counts: list[int] = frame[column].to_list()
+    return max([1, *counts])
 
 
 def _room(frame: pl.DataFrame, column: str) -> alt.Scale:
@@ -177,7 +191,7 @@ def _room(frame: pl.DataFrame, column: str) -> alt.Scale:
 
 
 def _counts() -> alt.Axis:
-    return alt.Axis(format=",", tickMinStep=1, grid=True)
+    return alt.Axis(format=",d", tickMinStep=1, grid=True, labelFlush=False)
 
 
 def _time_format(frame: pl.DataFrame) -> str:
@@ -192,16 +206,16 @@ def _days(frame: pl.DataFrame) -> int:
     return frame["start"].dt.date().n_unique()
 
 
-def _styled(chart: alt.LayerChart, height: int, description: str) -> alt.LayerChart:
+def _styled(chart: alt.LayerChart, height: int, description: str, language: Language) -> alt.LayerChart:
     """Fill the width, labels included, so that nothing is cut and all charts of a page are equally wide."""
     sized: alt.LayerChart = chart.properties(width=WIDTH, height=height, autosize=alt.AutoSizeParams(
         type="fit-x", contains="padding"))
-    return _configured(sized, description)
+    return _configured(sized, description, language)
 
 
-def _configured(chart: _Chart, description: str) -> _Chart:
+def _configured(chart: _Chart, description: str, language: Language) -> _Chart:
     config: dict[str, Any] = {
-        "font": FONT,
+        "font": FONTS[language],
         "background": "white",
         "view": {"stroke": None},
         "axis": {"labelFontSize": 13, "titleFontSize": 12, "titleFontWeight": "normal", "labelColor": INK,

@@ -85,7 +85,7 @@ def render(workspace: Workspace, name: str, language: Language, parameters: Mapp
         pool.submit(_gates, workspace.root, quality)
         ours = {key: value for key, value in given.items() if key in inspected}
         notebook = _run(name, {**parameters, **ours}, Path(place))
-        page = _page(notebook, name, language, bundle.result())
+        page = _page(notebook, _title(workspace, notebook, name, language), language, bundle.result())
     output.parent.mkdir(parents=True, exist_ok=True)
     part = output.with_name(f".{output.name}.{os.getpid()}.part")
     part.write_text(page, encoding="utf-8", newline="\n")
@@ -100,7 +100,8 @@ def _load(name: str) -> NotebookNode:
     known = names()
     if name not in known:
         raise UnknownNameError("report", name, known)
-    notebook: NotebookNode = nbformat.read(directory("notebooks") / f"{name}.ipynb", as_version=4)
+    notebook: NotebookNode = nbformat.read(  # type: ignore[no-untyped-call]
+        directory("notebooks") / f"{name}.ipynb", as_version=4)
     for cell in notebook.cells:
         cell.metadata.setdefault("tags", [])
     notebook.metadata.setdefault("papermill", {})
@@ -121,7 +122,7 @@ def _inspect(name: str) -> list[Parameter]:
 def _as_json(notebook: NotebookNode) -> str:
     import nbformat
 
-    return str(nbformat.writes(notebook))
+    return str(nbformat.writes(notebook))  # type: ignore[no-untyped-call]
 
 
 def _check(parameter: Parameter, value: object) -> None:
@@ -157,7 +158,7 @@ def _run(name: str, values: dict[str, object], place: Path) -> NotebookNode:
 
     notebook = _load(name)
     try:
-        return papermill.execute_notebook(
+        done: NotebookNode = papermill.execute_notebook(
             notebook, None, parameters=values, progress_bar=False, log_output=False, cwd=str(place),
             kernel_manager_class=_kernel_manager(place), start_timeout=120)
     except PapermillExecutionError as error:
@@ -165,6 +166,7 @@ def _run(name: str, values: dict[str, object], place: Path) -> NotebookNode:
         if error.ename not in _errors():
             msg += f"\n  {error.ename} in cell {error.cell_index}; run notebooks/{name}.ipynb by hand to see where"
         raise ReportError(msg) from None
+    return done
 
 
 def _errors() -> set[str]:
@@ -184,7 +186,7 @@ def _kernel_manager(place: Path) -> type:
 
         @property
         def kernel_spec(self) -> KernelSpec:
-            spec = get_kernel_dict(python_arguments=["-Xfrozen_modules=off"])
+            spec = get_kernel_dict(["--log-level=CRITICAL"], ["-Xfrozen_modules=off"])
             return KernelSpec(**spec, env={"IPYTHONDIR": str(place / "ipython")})
 
     if os.name == "posix" and len(str(place)) < 80:  # a socket's path is at most about a hundred characters long
@@ -197,10 +199,16 @@ def _vega_bundle() -> str:
     """Vega, Vega-Lite and vega-embed as one script."""
     import vl_convert
 
-    return str(vl_convert.javascript_bundle(vl_version="6.4"))
+    return str(vl_convert.javascript_bundle(vl_version="6.4"))  # type: ignore[call-arg]  # its stub asks for more
 
 
-def _page(notebook: NotebookNode, name: str, language: Language, bundle: str) -> str:
+def _title(workspace: Workspace, notebook: NotebookNode, name: str, language: Language) -> str:
+    """The title in the browser's tab, from the notebook's metadata."""
+    titles: dict[str, str] = notebook.metadata.get("op25b", {}).get("title", {})
+    return f"{titles.get(language, name)} – {workspace.config.site.name}"
+
+
+def _page(notebook: NotebookNode, title: str, language: Language, bundle: str) -> str:
     from op25b.report_template.parts import TEMPLATE
 
     with warnings.catch_warnings():
@@ -211,13 +219,14 @@ def _page(notebook: NotebookNode, name: str, language: Language, bundle: str) ->
 
         settings = Config()
         settings.TagRemovePreprocessor.remove_cell_tags = {"parameters", "injected-parameters", "setup"}
-        exporter = HTMLExporter(config=settings, template_name=TEMPLATE.name, template_file="index.html.j2",
-                                extra_template_basedirs=[str(TEMPLATE.parent)], exclude_input=True,
-                                exclude_input_prompt=True, exclude_output_prompt=True)
-        exporter.register_preprocessor(TagRemovePreprocessor(config=settings), enabled=True)
+        exporter = HTMLExporter(  # type: ignore[no-untyped-call]
+            config=settings, template_name=TEMPLATE.name, template_file="index.html.j2",
+            extra_template_basedirs=[str(TEMPLATE.parent)], exclude_input=True, exclude_input_prompt=True,
+            exclude_output_prompt=True)
+        exporter.register_preprocessor(TagRemovePreprocessor, enabled=True)  # type: ignore[no-untyped-call]
         script = (TEMPLATE / "load_charts.js").read_text(encoding="utf-8")
         page, _ = exporter.from_notebook_node(notebook, resources={
-            "title": f"{name} ({language})", "language": language, "vega_bundle": bundle, "load_charts": script,
+            "title": title, "language": language, "vega_bundle": bundle, "load_charts": script,
             "style": (TEMPLATE / "style.css").read_text(encoding="utf-8"), "content_policy": _policy(bundle, script),
         })
     return str(page)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -84,3 +85,8 @@ def charts(document: str) -> list[tuple[int, list[str]]]:
     parser = _Charts()
     parser.feed(document)
     return list(zip(parser.marks, parser.words, strict=True))
+
+
+def widths(document: str) -> list[float]:
+    """For each drawn chart of a rendered document: the width of its picture in CSS pixels."""
+    return [float(width) for width in re.findall(r'<svg[^>]*class="marks"[^>]*\bwidth="([\d.]+)"', document)]

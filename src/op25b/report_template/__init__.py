@@ -1,0 +1,1 @@
+"""The page of a report: the nbconvert template, its style, and the parts a notebook puts on it."""

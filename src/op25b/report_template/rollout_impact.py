@@ -1,0 +1,271 @@
+"""The parts of the report `rollout-impact`: who loses which mail when one policy takes the place of another.
+
+Frames are for the charts of `op25b.charts`, everything else is HTML. Nothing is invented: each number comes from the
+simulation, the findings, the policies or the lake.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from op25b import __version__
+from op25b.engine import query
+from op25b.policy.chart import quick_reference
+from op25b.pseudonyms import is_pseudonym
+from op25b.report_template import observed
+from op25b.report_template.parts import Card, Cell, Column, Html, Kind, Table, Tone, part
+from op25b.report_template.words import BINS, COLUMNS, LEADS, LENGTHS, LIMITS, NOTES, REPORT, SECTIONS
+from op25b.status import status
+from op25b.texts import CLASSES, CONFIDENCES, MEASURES, REMEDIES, Text, percent, text
+
+if TYPE_CHECKING:
+    from op25b.impact import Simulation
+    from op25b.workspace import Language, Workspace
+
+_VERDICT: dict[tuple[str, str], Tone] = {("allow", "allow"): "fine", ("allow", "block"): "newly",
+                                         ("block", "block"): "already", ("block", "allow"): "released"}
+
+
+class Page:
+    """The report's parts, in the order of the notebook: `header`, `section`, `cards`, frames, tables, notes."""
+
+    def __init__(self, workspace: Workspace, simulation: Simulation, findings: pl.DataFrame, *, language: Language,
+                 before: str = "current", after: str = "proposed") -> None:
+        self._workspace, self._language = workspace, language
+        self._lines, self._findings = simulation.subscribers, findings
+        self._before, self._after = before, after
+        self._totals = {row["measure"]: row for row in simulation.totals.iter_rows(named=True)}
+
+    # -- words and numbers
+
+    def _say(self, words: dict[str, Text], key: str, **values: object) -> str:
+        shown = {name: f"{value:,}" if isinstance(value, int) else value for name, value in values.items()}
+        return words[key][self._language].format(**shown)
+
+    def _total(self, measure: str) -> int:
+        return int(self._totals[measure]["value"]) if measure in self._totals else 0
+
+    @cached_property
+    def _counts(self) -> dict[str, int]:
+        counts = {
+            "listed": self._total("subscribers in the subscriber list"),
+            "seen": self._lines.height,
+            "external": self._lines["class"].count(),
+            "newly_blocked": self._total("subscribers newly blocked"),
+            "loses": self._total("subscribers who lose mail that works today"),
+            "notice": self._total("subscribers who need a notice"),
+            "already": self._total("subscribers already blocked"),
+        }
+        bots = self._lines.filter(pl.col("class") == "bot")
+        counts |= {"loses-bots": int(bots["loses_working_mail"].sum()), "notice-bots": int(bots["needs_notice"].sum())}
+        listed = set(query.run(self._workspace, "SELECT subscriber FROM subscriber")["subscriber"])
+        return counts | {"silent": len(listed - set(self._lines["subscriber"]))}
+
+    @cached_property
+    def _observed(self) -> observed.Observed:
+        return observed.observed(self._workspace)
+
+    def _length(self) -> str:
+        seconds = self._observed.length.total_seconds()
+        for unit, size, least in (("days", 86_400, 2 * 86_400), ("hours", 3600, 2 * 3600), ("minutes", 60, 180),
+                                  ("seconds", 1, 0)):
+            if seconds >= least:
+                return self._say(LENGTHS, unit, n=round(seconds / size))
+        return ""
+
+    def _moment(self, moment: datetime | None) -> str:
+        pattern = "%Y年%m月%d日 %H:%M:%S" if self._language == "ja" else "%Y-%m-%d %H:%M:%S"
+        return moment.strftime(pattern) if moment else self._say(NOTES, "unknown")
+
+    # -- the top of the page
+
+    def header(self, title: str = "") -> Html:
+        """Title, site, the result in a sentence, and where the numbers come from."""
+        config, n = self._workspace.config, self._counts
+        if n["seen"]:
+            summary = self._say(REPORT, "summary", before=self._before, after=self._after, seen=n["seen"],
+                                newly=n["newly_blocked"], share=percent(n["newly_blocked"] / n["seen"]),
+                                loses=n["loses"], notice=n["notice"],
+                                bots=self._say(REPORT, "summary-bots", bots=n["loses-bots"]) if n["loses-bots"] else "")
+        else:
+            summary = self._say(REPORT, "no-traffic")
+        zone = config.site.timezone
+        seen = self._observed
+        same_day = seen.first and seen.last and seen.first.date() == seen.last.date()
+        period = f"{self._moment(seen.first)} – {f'{seen.last:%H:%M:%S}' if same_day else self._moment(seen.last)}"
+        versions = [f"{row['table']} v{row['version']}" for row in status(self._workspace).iter_rows(named=True)
+                    if row["version"] is not None]
+        facts = [
+            (self._say(REPORT, "observed"), [period, f"{zone} · {self._length()}"]),
+            (self._say(REPORT, "policies"), [self._policy("before", self._before), self._policy("after", self._after)]),
+            (self._say(REPORT, "generated"), [self._moment(datetime.now(self._workspace.timezone)),
+                                              f"{zone} · op25b {__version__}"]),
+            (self._say(REPORT, "data"), [" · ".join(versions)]),
+        ]
+        return part("header", self._language, title or self._say(REPORT, "title"), config.site.name, facts, summary)
+
+    def _policy(self, which: str, name: str) -> str:
+        policy = self._workspace.config.policy[name]
+        more = f" – {policy.description}" if policy.description else ""
+        if policy.effective_from:
+            more += self._say(REPORT, "from-date", date=policy.effective_from.isoformat())
+        return self._say(REPORT, which, name=name, more=more)
+
+    def section(self, key: str, number: int | None = None) -> Html:
+        """A heading with a sentence on what follows; numbered, or one level lower without a number."""
+        title = self._say(SECTIONS, key)
+        lead = self._say(LEADS, key, bin=BINS[self._observed.bin_seconds][self._language],
+                         external=self._counts["external"]) if key in LEADS else ""
+        return part("section", self._language, number, title, lead) if number else \
+            part("subsection", self._language, title, lead)
+
+    def cards(self) -> Html:
+        """The headline numbers, each with what it is a part of."""
+        cards = [self._card(name, key, tone, self._counts.get(f"{key}-bots", 0)) for name, key, tone in (
+            ("card-newly", "newly_blocked", "newly"), ("card-loses", "loses", "newly"),
+            ("card-notice", "notice", "notice"), ("card-already", "already", "already"))]
+        return part("cards", self._language, cards)
+
+    def _card(self, label: str, key: str, tone: str, bots: int) -> Card:
+        n = self._counts
+        of = [self._say(REPORT, "of-seen", seen=n["seen"]), self._say(REPORT, "of-listed", listed=n["listed"])]
+        if bots:
+            of.append(self._say(REPORT, "bots", bots=bots))
+        return Card(self._say(REPORT, label), f"{n[key]:,}", self._say(REPORT, "unit"),
+                    percent(n[key] / n["seen"]) if n["seen"] else "", tuple(of), tone)
+
+    # -- frames for the charts
+
+    def funnel(self) -> pl.DataFrame:
+        """One row per step: step, subscribers, share (of lines seen sending)."""
+        n = self._counts
+        rows = [(step, n[step], n[step] / n["seen"] if n["seen"] and step != "listed" else None)
+                for step in ("listed", "seen", "external", "newly_blocked", "loses", "notice")
+                if step != "listed" or n["listed"]]
+        schema = {"step": pl.String, "subscribers": pl.Int64, "share": pl.Float64}
+        return pl.DataFrame(rows, orient="row", schema=schema)
+
+    def connections(self) -> pl.DataFrame:
+        """One row per bin of local time × destination group × impact; see `observed.connections`."""
+        return observed.connections(self._workspace, self._observed, self._before, self._after)
+
+    def classes(self) -> pl.DataFrame:
+        """One row per class × impact (newly_blocked, untouched): subscribers."""
+        impact = pl.when("newly_blocked").then(pl.lit("newly_blocked")).otherwise(pl.lit("untouched")).alias("impact")
+        return (self._lines.filter(pl.col("class").is_not_null()).group_by("class", impact)
+                .agg(pl.len().cast(pl.Int64).alias("subscribers")).sort("class", "impact"))
+
+    def remedies(self) -> pl.DataFrame:
+        """One row per remedy: subscribers, most first."""
+        return (self._blocked.group_by("remedy").agg(pl.len().cast(pl.Int64).alias("subscribers"))
+                .sort(["subscribers", "remedy"], descending=[True, False]))
+
+    def nodes(self, top: int) -> pl.DataFrame:
+        """One row per access node × class with newly blocked lines, for the `top` nodes with most: subscribers."""
+        unknown = self._say(NOTES, "unknown")
+        placed = self._blocked.with_columns(pl.col("access_node", "class").fill_null(unknown))
+        counted = placed.group_by("access_node", "class").agg(pl.len().cast(pl.Int64).alias("subscribers"))
+        ranked = counted.group_by("access_node").agg(pl.col("subscribers").sum().alias("all")).sort(
+            ["all", "access_node"], descending=[True, False])
+        return ranked.head(top).join(counted, on="access_node", maintain_order="left").select(
+            "access_node", "class", "subscribers")
+
+    @cached_property
+    def _blocked(self) -> pl.DataFrame:
+        return self._lines.filter("newly_blocked")
+
+    # -- tables
+
+    def affected(self, top: int) -> Html:
+        """The newly blocked lines with most connections, and how many more there are."""
+        if self._blocked.is_empty():
+            return self.note("nobody")
+        why = self._findings.select("subscriber", "reasons")
+        rows = self._blocked.head(top).join(why, on="subscriber", how="left", maintain_order="left")
+        names: list[tuple[str, Kind]] = [
+            ("subscriber", "id"), ("class", ""), ("confidence", "small"), ("plan", "name"), ("access_node", "name"),
+            ("sessions", "count"), ("established", "count"), ("remedy", "")]
+        cells = [cells for number, row in enumerate(rows.iter_rows(named=True), 1) for cells in self._line(number, row)]
+        table = Table(tuple(Column(self._say(COLUMNS, name), kind) for name, kind in names), cells, kind="lines")
+        everyone, rest = self._blocked.height, self._blocked.height - rows.height
+        note = self._say(NOTES, "more" if rest else "all-shown", all=everyone, shown=rows.height, rest=rest)
+        return Html(part("table", self._language, table).text + part("note", self._language, note, "").text,
+                    self._language)
+
+    def _line(self, number: int, row: dict[str, object]) -> tuple[list[Cell], list[Cell]]:
+        """Two rows for a line: its facts, and below them why it has its class."""
+        unknown, subscriber = self._say(NOTES, "unknown"), str(row["subscriber"])
+        if not is_pseudonym(subscriber):  # without leases the line's address stands for it; a report shows none
+            subscriber = self._say(NOTES, "line", number=number)
+        reasons = row["reasons"] if isinstance(row["reasons"], list) else []
+        why = ("／" if self._language == "ja" else "; ").join(map(str, reasons)) or unknown
+        facts = [
+            Cell(subscriber, "id", span=2), Cell(self._key(CLASSES, row["class"])),
+            Cell(self._key(CONFIDENCES, row["confidence"]), "small"), Cell(str(row["plan"] or unknown), "name"),
+            Cell(str(row["access_node"] or unknown), "name"), Cell(f"{row['newly_blocked_sessions']:,}", "count"),
+            Cell(f"{row['newly_blocked_established']:,}", "count"), Cell(self._key(REMEDIES, row["remedy"])),
+        ]
+        return facts, [Cell(self._say(NOTES, "why", reasons=why), "why", across=len(facts) - 1)]
+
+    def _key(self, words: dict[str, Text], key: object) -> str:
+        return text(words, str(key), self._language) if key is not None else self._say(NOTES, "unknown")
+
+    def nodes_note(self, top: int) -> Html:
+        """How many access nodes the chart leaves out, if any."""
+        nodes = self._blocked["access_node"].fill_null("").n_unique()
+        return Html("", self._language) if nodes <= top else self.note("more-nodes", shown=top, rest=nodes - top)
+
+    def chart(self) -> Html:
+        """The quick-reference chart: verdicts coloured, lines of a kind together."""
+        frame = quick_reference(self._workspace, self._language, self._before, self._after)
+        names: list[tuple[str, Kind]] = [("line", ""), ("how", ""), ("port", "count"), ("verdict", ""), ("advice", "")]
+        together = dict(frame.group_by("line").len().iter_rows())
+        rows: list[list[Cell | None]] = []
+        last = None
+        for row in frame.iter_rows(named=True):
+            first = Cell(row["line"], span=together[row["line"]], head=True) if row["line"] != last else None
+            last = row["line"]
+            rows.append([first, Cell(row["how"]), Cell(str(row["port"]), "count"),
+                         Cell(row["verdict"], tone=_VERDICT[row["before"], row["after"]]), Cell(row["advice"])])
+        return part("table", self._language, Table(
+            tuple(Column(self._say(COLUMNS, name), kind) for name, kind in names), rows, kind="reference"))
+
+    def coverage(self) -> Html:
+        """How many flow records could be tied to a line."""
+        names: list[tuple[str, Kind]] = [("measure", ""), ("value", "count"), ("share", "count")]
+        rows = [[Cell(text(MEASURES, name, self._language)), Cell(f"{self._total(name):,}", "count"),
+                 Cell(percent(self._totals[name]["share"]), "count")] for name in MEASURES if name in self._totals]
+        return part("table", self._language,
+                    Table(tuple(Column(self._say(COLUMNS, name), kind) for name, kind in names), rows))
+
+    # -- sentences
+
+    def note(self, key: str, **values: object) -> Html:
+        """A small remark."""
+        return part("note", self._language, self._say(NOTES, key, **values), "")
+
+    def limits(self) -> Html:
+        """What the data could not show, with the numbers."""
+        n, seen = self._counts, self._observed
+        said = [self._say(LIMITS, "window" if n["listed"] else "window-unlisted", length=self._length(),
+                          listed=n["listed"], silent=n["silent"])]
+        interval = seen.sampling_interval or 0
+        if interval > 1:
+            said.append(self._say(LIMITS, "sampled", interval=interval))
+        if seen.sampling_unknown:
+            said.append(self._say(LIMITS, "sampling-unknown", flows=seen.sampling_unknown))
+        if interval == 1 and not seen.sampling_unknown:
+            said.append(self._say(LIMITS, "unsampled"))
+        newly, unknown = (int(self._lines[f"newly_blocked_{count}"].sum()) for count in ("sessions", "unknown"))
+        if unknown:
+            said.append(self._say(LIMITS, "unknown", newly=newly, unknown=unknown))
+        flows = self._total("flow records of the subscribers' networks on mail ports")
+        missing = self._total("unattributed (no lease)") + self._total("ambiguous (overlapping leases)")
+        if missing:
+            said.append(self._say(LIMITS, "unattributed", flows=flows, missing=missing, share=percent(missing / flows)))
+        said += [self._say(LIMITS, "rules"), self._say(LIMITS, "content")]
+        return part("bullets", self._language, said)
