@@ -1,21 +1,8 @@
--- row: one flow record of one line of the subscribers' networks, tied to the lease that held (address, port) at its
---      first packet; `attribution` is attributed, unattributed (no lease), ambiguous (overlapping leases) or, where the
---      lake has no leases at all, address (the address stands for the subscriber)
+-- row: one flow record of one line (see line_flow), tied to the lease that held (address, port) at its first packet;
+--      `attribution` is attributed, unattributed (no lease), ambiguous (overlapping leases) or, where the lake has no
+--      leases at all, address (the address stands for the subscriber)
 -- build: view
---
--- direction `out`: the line is the client. `in`: somebody connects to a mail server on the line (port 25).
--- A record between two lines is a row for each of them.
-WITH line_flow AS (
-    SELECT 'out' AS direction, f.*, f.client_ip AS line_ip, f.client_key AS line_key, f.client_port AS line_port
-    FROM directed_flow AS f
-    JOIN line_address AS a ON a.ip_key = f.client_key
-    UNION ALL
-    SELECT 'in' AS direction, f.*, f.server_ip AS line_ip, f.server_key AS line_key, f.server_port AS line_port
-    FROM directed_flow AS f
-    JOIN line_address AS a ON a.ip_key = f.server_key
-    WHERE f.server_port = 25
-),
-known AS (SELECT count(*) AS leases FROM lease)
+WITH known AS (SELECT count(*) AS leases FROM lease)
 SELECT
     f.*,
     CASE

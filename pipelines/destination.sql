@@ -5,7 +5,7 @@
 -- the day decides, the own relays before all. `organisation` is the name where one is known, else the /24 (IPv4) or
 -- /48 (IPv6) as leading digits of the key: servers of one provider lie together.
 WITH server AS (
-    SELECT DISTINCT day, server_ip AS dst_ip, server_key AS dst_key FROM directed_flow
+    SELECT day, server_key AS dst_key, any_value(server_ip) AS dst_ip FROM directed_flow GROUP BY day, server_key
 ),
 candidate AS (
     SELECT

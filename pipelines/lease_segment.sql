@@ -1,34 +1,65 @@
 -- row: one address seen, a range of its ports, and a span of time through which the same subscribers held it
--- build: view
+-- build: step
 --
--- Leases are cut at every beginning and end (of ports and of time) of any lease of the same address, so that the
--- segments of an address never overlap and a flow meets one at most. `holders` above 1 marks overlapping leases.
-WITH holding AS (
+-- Segments of an address never overlap, so a flow meets one at most. Where leases of an address overlap, in time or
+-- because they share its ports, they are cut at every beginning and end (of ports and of time) of any of them.
+-- `holders` above 1 marks what several subscribers held at once.
+WITH recent AS (
+    SELECT l.ip_first, l.ip_last, l.port_first, l.port_last, l.subscriber, l.start, l."end"
+    FROM lease AS l
+    CROSS JOIN build_window AS w
+    WHERE l.start < w.until AND (l."end" IS NULL OR (l."end" > w.since AND l."end" > l.start))
+),
+-- An address meets its own leases, those of the prefix it lies in within one /56 (14 digits), and wider ones.
+holding AS (
     SELECT a.ip_key, l.port_first, l.port_last, l.subscriber, l.start, l."end"
     FROM line_address AS a
-    JOIN lease AS l ON l.ip_first = a.ip_key AND l.ip_last = l.ip_first
-    CROSS JOIN build_window AS w
-    WHERE l.start < w.until AND (l."end" IS NULL OR l."end" > w.since)
+    JOIN recent AS l ON l.ip_first = a.ip_key AND l.ip_last = l.ip_first
     UNION ALL
     SELECT a.ip_key, l.port_first, l.port_last, l.subscriber, l.start, l."end"
     FROM line_address AS a
-    JOIN lease AS l ON l.ip_first <= a.ip_key AND a.ip_key <= l.ip_last
-    CROSS JOIN build_window AS w
-    WHERE l.ip_first < l.ip_last AND l.start < w.until AND (l."end" IS NULL OR l."end" > w.since)
+    JOIN recent AS l ON left(l.ip_first, 14) = left(a.ip_key, 14)
+    WHERE l.ip_first < l.ip_last AND left(l.ip_first, 14) = left(l.ip_last, 14)
+        AND a.ip_key BETWEEN l.ip_first AND l.ip_last
+    UNION ALL
+    SELECT a.ip_key, l.port_first, l.port_last, l.subscriber, l.start, l."end"
+    FROM line_address AS a
+    JOIN recent AS l ON a.ip_key BETWEEN l.ip_first AND l.ip_last
+    WHERE left(l.ip_first, 14) < left(l.ip_last, 14)
+),
+compared AS (
+    SELECT
+        *,
+        count(*) OVER (
+            PARTITION BY ip_key ORDER BY start ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        ) AS leases_before,
+        count("end") OVER (
+            PARTITION BY ip_key ORDER BY start ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        ) AS ends_before,
+        max("end") OVER (
+            PARTITION BY ip_key ORDER BY start ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        ) AS end_before
+    FROM holding
+),
+contested AS (
+    SELECT DISTINCT ip_key FROM compared WHERE ends_before < leases_before OR start < end_before
+),
+disputed AS (
+    SELECT h.* FROM holding AS h JOIN contested AS c ON c.ip_key = h.ip_key
 ),
 port_edge AS (
-    SELECT ip_key, port_first AS port FROM holding
+    SELECT ip_key, port_first AS port FROM disputed
     UNION
-    SELECT ip_key, port_last + 1 AS port FROM holding
+    SELECT ip_key, port_last + 1 AS port FROM disputed
 ),
 port_span AS (
     SELECT ip_key, port AS port_first, lead(port) OVER (PARTITION BY ip_key ORDER BY port) - 1 AS port_last
     FROM port_edge
 ),
 part AS (
-    SELECT p.ip_key, p.port_first, p.port_last, h.subscriber, h.start, h."end"
+    SELECT p.ip_key, p.port_first, p.port_last, d.subscriber, d.start, d."end"
     FROM port_span AS p
-    JOIN holding AS h ON h.ip_key = p.ip_key AND h.port_first <= p.port_first AND h.port_last >= p.port_last
+    JOIN disputed AS d ON d.ip_key = p.ip_key AND d.port_first <= p.port_first AND d.port_last >= p.port_last
 ),
 time_edge AS (
     SELECT ip_key, port_first, port_last, start AS "at" FROM part
@@ -41,12 +72,17 @@ time_span AS (
         lead("at") OVER (PARTITION BY ip_key, port_first, port_last ORDER BY "at") AS "end"
     FROM time_edge
 )
+SELECT h.ip_key, h.port_first, h.port_last, h.start, h."end", h.subscriber, 1 AS holders
+FROM holding AS h
+LEFT JOIN contested AS c ON c.ip_key = h.ip_key
+WHERE c.ip_key IS NULL
+UNION ALL
 SELECT
     t.ip_key, t.port_first, t.port_last, t.start, t."end",
-    min(h.subscriber) AS subscriber,
-    count(DISTINCT h.subscriber) AS holders
+    min(p.subscriber) AS subscriber,
+    count(DISTINCT p.subscriber) AS holders
 FROM time_span AS t
-JOIN part AS h
-    ON h.ip_key = t.ip_key AND h.port_first = t.port_first AND h.port_last = t.port_last
-    AND h.start <= t.start AND (h."end" IS NULL OR h."end" > t.start)
+JOIN part AS p
+    ON p.ip_key = t.ip_key AND p.port_first = t.port_first AND p.port_last = t.port_last
+    AND p.start <= t.start AND (p."end" IS NULL OR p."end" > t.start)
 GROUP BY t.ip_key, t.port_first, t.port_last, t.start, t."end"

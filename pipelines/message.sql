@@ -5,15 +5,22 @@
 -- Servers use queue ids again. A new message begins with an `accepted` event, or with the first event after `removed`.
 -- `subscriber` is the line whose SMTP AUTH name it is, else the line that held the client's address at that moment.
 -- `own_line`: the client's address lies in the subscribers' networks, so it is a line of this ISP.
--- A message belongs to the day of its first event.
-WITH ordered AS (
+-- A message belongs to the day of its first event; what is logged more than 6 days later is not seen.
+WITH today AS (
+    SELECT DISTINCT e.mta_host, e.queue_id
+    FROM mail_event AS e
+    CROSS JOIN build_window AS w
+    WHERE e."at" >= w.since AND e."at" < w.until AND e.queue_id IS NOT NULL AND e.event <> 'auth'
+),
+ordered AS (
     SELECT
-        *,
-        CASE event
+        e.*,
+        CASE e.event
             WHEN 'accepted' THEN 0 WHEN 'rejected' THEN 1 WHEN 'queued' THEN 2 WHEN 'delivery' THEN 3 ELSE 4
         END AS step
-    FROM mail_event
-    WHERE queue_id IS NOT NULL AND event <> 'auth'
+    FROM mail_event AS e
+    JOIN today AS t ON t.mta_host = e.mta_host AND t.queue_id = e.queue_id
+    WHERE e.event <> 'auth'
 ),
 numbered AS (
     SELECT
@@ -28,7 +35,7 @@ numbered AS (
 ),
 joined AS (
     SELECT
-        min(day) AS day, mta_host, queue_id,
+        min(day) AS day, mta_host, queue_id, beginnings, endings,
         min("at") AS first_at,
         max("at") AS last_at,
         min(CASE WHEN event = 'accepted' THEN "at" END) AS accepted_at,
@@ -49,23 +56,40 @@ joined AS (
     FROM numbered
     GROUP BY mta_host, queue_id, beginnings, endings
 ),
-login AS (
-    SELECT auth_user, min(subscriber) AS subscriber
-    FROM subscriber
-    WHERE auth_user IS NOT NULL
-    GROUP BY auth_user
-    HAVING count(*) = 1
+line AS (
+    SELECT DISTINCT m.client_key
+    FROM (SELECT DISTINCT client_key FROM joined) AS m
+    JOIN network AS own ON own.role = 'subscriber' AND m.client_key BETWEEN own.key_first AND own.key_last
+    LEFT JOIN network AS relay ON relay.role = 'relay' AND m.client_key BETWEEN relay.key_first AND relay.key_last
+    WHERE relay.role IS NULL
+),
+holding AS (
+    SELECT a.client_key, l.subscriber, l.start, l."end", l.port_last - l.port_first AS ports
+    FROM line AS a
+    JOIN lease AS l ON l.ip_first = a.client_key AND l.ip_last = l.ip_first
+    UNION ALL
+    SELECT a.client_key, l.subscriber, l.start, l."end", l.port_last - l.port_first AS ports
+    FROM line AS a
+    JOIN lease AS l ON a.client_key BETWEEN l.ip_first AND l.ip_last
+    WHERE l.ip_first < l.ip_last
+),
+-- The log has no client port: an address that is shared by ports names nobody.
+holder AS (
+    SELECT m.mta_host, m.queue_id, m.beginnings, m.endings, min(h.subscriber) AS subscriber
+    FROM joined AS m
+    JOIN holding AS h
+        ON h.client_key = m.client_key AND h.start <= m.first_at AND (h."end" IS NULL OR m.first_at < h."end")
+    GROUP BY m.mta_host, m.queue_id, m.beginnings, m.endings
+    HAVING count(DISTINCT h.subscriber) = 1 AND min(h.ports) = 65535
 )
 SELECT
     m.day, m.mta_host, m.queue_id, m.first_at, m.last_at, m.accepted_at, m.client_ip, m.listener_port,
     m.auth_mechanism, m.auth_user, m.sender_domain, m.size_bytes, m.recipients,
     m.sent, m.deferred, m.bounced, m.expired, m.rejected, m.removed,
-    a.ip_key IS NOT NULL AS own_line,
-    coalesce(u.subscriber, n.subscriber, CASE WHEN s.holders = 1 THEN s.subscriber END) AS subscriber
+    a.client_key IS NOT NULL AS own_line,
+    coalesce(u.subscriber, h.subscriber) AS subscriber
 FROM joined AS m
-LEFT JOIN login AS u ON u.auth_user = m.auth_user
-LEFT JOIN subscriber AS n ON n.subscriber = m.auth_user
-LEFT JOIN line_address AS a ON a.ip_key = m.client_key
-LEFT JOIN lease_segment AS s
-    ON s.ip_key = m.client_key AND s.port_first = 0 AND s.port_last = 65535
-    AND s.start <= m.first_at AND (s."end" IS NULL OR m.first_at < s."end")
+LEFT JOIN login AS u ON u.kind = 'auth' AND u.name = m.auth_user
+LEFT JOIN line AS a ON a.client_key = m.client_key
+LEFT JOIN holder AS h
+    ON h.mta_host = m.mta_host AND h.queue_id = m.queue_id AND h.beginnings = m.beginnings AND h.endings = m.endings

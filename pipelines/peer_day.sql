@@ -1,28 +1,34 @@
 -- row: one subscriber × day × direction × peer address × port
 -- build: day
+WITH peer AS (
+    SELECT
+        day, subscriber, attribution, direction,
+        CASE WHEN direction = 'out' THEN server_key END AS server_key,
+        CASE WHEN direction = 'out' THEN server_ip ELSE client_ip END AS peer_ip,
+        server_port AS port,
+        count(*) AS sessions,
+        sum(records) AS flows,
+        sum(CASE WHEN outcome = 'established' THEN 1 ELSE 0 END) AS established,
+        sum(CASE WHEN outcome = 'refused' THEN 1 ELSE 0 END) AS refused,
+        sum(CASE WHEN outcome = 'no-answer' THEN 1 ELSE 0 END) AS no_answer,
+        sum(CASE WHEN outcome = 'unknown' THEN 1 ELSE 0 END) AS unknown,
+        sum(client_packets) AS client_packets,
+        sum(client_bytes) AS client_bytes,
+        sum(server_packets) AS server_packets,
+        sum(server_bytes) AS server_bytes,
+        min(first_seen) AS first_seen,
+        max(last_seen) AS last_seen
+    FROM session
+    GROUP BY
+        day, subscriber, attribution, direction,
+        CASE WHEN direction = 'out' THEN server_key END,
+        CASE WHEN direction = 'out' THEN server_ip ELSE client_ip END,
+        server_port
+)
 SELECT
-    s.day, s.subscriber, s.attribution, s.direction,
-    CASE WHEN s.direction = 'out' THEN s.server_ip ELSE s.client_ip END AS peer_ip,
-    s.server_port AS port,
-    d.destination_group,
-    d.organisation,
-    d.name,
-    d.submission,
-    count(*) AS sessions,
-    sum(s.records) AS flows,
-    sum(CASE WHEN s.outcome = 'established' THEN 1 ELSE 0 END) AS established,
-    sum(CASE WHEN s.outcome = 'refused' THEN 1 ELSE 0 END) AS refused,
-    sum(CASE WHEN s.outcome = 'no-answer' THEN 1 ELSE 0 END) AS no_answer,
-    sum(CASE WHEN s.outcome = 'unknown' THEN 1 ELSE 0 END) AS unknown,
-    sum(s.client_packets) AS client_packets,
-    sum(s.client_bytes) AS client_bytes,
-    sum(s.server_packets) AS server_packets,
-    sum(s.server_bytes) AS server_bytes,
-    min(s.first_seen) AS first_seen,
-    max(s.last_seen) AS last_seen
-FROM session AS s
-LEFT JOIN destination AS d ON s.direction = 'out' AND d.day = s.day AND d.dst_key = s.server_key
-GROUP BY
-    s.day, s.subscriber, s.attribution, s.direction,
-    CASE WHEN s.direction = 'out' THEN s.server_ip ELSE s.client_ip END,
-    s.server_port, d.destination_group, d.organisation, d.name, d.submission
+    p.day, p.subscriber, p.attribution, p.direction, p.peer_ip, p.port,
+    d.destination_group, d.organisation, d.name, d.submission,
+    p.sessions, p.flows, p.established, p.refused, p.no_answer, p.unknown,
+    p.client_packets, p.client_bytes, p.server_packets, p.server_bytes, p.first_seen, p.last_seen
+FROM peer AS p
+LEFT JOIN destination AS d ON d.day = p.day AND d.dst_key = p.server_key

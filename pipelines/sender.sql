@@ -1,6 +1,7 @@
 -- row: one subscriber that sends, or tries to send, to external port 25 (any server but the own relays), over all days
 -- build: whole
 --
+-- `destinations_5min` leaves mobile carriers out: where they are blocked, one message makes a server try them all.
 -- sessions are connections and attempts; `pop_same_organisation` counts POP/IMAP sessions with an organisation that is
 -- also a port-25 destination; `answered_inbound` counts connections from outside that the line's port 25 answered.
 WITH external AS (
@@ -8,7 +9,7 @@ WITH external AS (
     WHERE direction = 'out' AND port = 25 AND destination_group <> 'own-relay' AND subscriber IS NOT NULL
 ),
 organisation AS (
-    SELECT subscriber, organisation, sum(sessions) AS sessions, max(submission) AS submission, max(name) AS name
+    SELECT subscriber, organisation, sum(sessions) AS sessions
     FROM external
     GROUP BY subscriber, organisation
 ),
@@ -42,7 +43,7 @@ relaying AS (
 bursts AS (
     SELECT subscriber, max(destinations_5min) AS destinations_5min
     FROM sender_day
-    WHERE port = 25 AND destination_group <> 'own-relay' AND subscriber IS NOT NULL
+    WHERE port = 25 AND destination_group NOT IN ('own-relay', 'mobile-carrier') AND subscriber IS NOT NULL
     GROUP BY subscriber
 )
 SELECT
@@ -60,13 +61,14 @@ SELECT
     count(DISTINCT e.peer_ip) AS destinations,
     max(t.organisations) AS organisations,
     max(t.top_sessions) AS top_sessions,
-    max(b.destinations_5min) AS destinations_5min,
+    coalesce(max(b.destinations_5min), 0) AS destinations_5min,
     sum(CASE WHEN e.destination_group = 'mobile-carrier' THEN e.sessions ELSE 0 END) AS mobile_carrier_sessions,
     sum(CASE WHEN e.destination_group = 'known-provider' THEN e.sessions ELSE 0 END) AS known_provider_sessions,
     sum(CASE WHEN e.destination_group = 'other' THEN e.sessions ELSE 0 END) AS other_sessions,
     sum(CASE WHEN e.destination_group = 'mobile-carrier' THEN e.established ELSE 0 END) AS mobile_carrier_established,
     sum(CASE WHEN e.destination_group = 'known-provider' THEN e.established ELSE 0 END) AS known_provider_established,
     sum(CASE WHEN e.destination_group = 'other' THEN e.established ELSE 0 END) AS other_established,
+    sum(CASE WHEN e.destination_group = 'mobile-carrier' THEN e.unknown ELSE 0 END) AS mobile_carrier_unknown,
     sum(e.client_bytes) AS client_bytes,
     sum(e.server_bytes) AS server_bytes,
     coalesce(max(r.sessions), 0) AS pop_same_organisation,

@@ -26,7 +26,7 @@ SELECT
     sum(p.refused) AS refused,
     sum(p.no_answer) AS no_answer,
     sum(p.unknown) AS unknown,
-    count(DISTINCT p.peer_ip) AS destinations,
+    count(*) AS destinations,  -- peer_day has one row for each address
     max(b.destinations_5min) AS destinations_5min,
     sum(p.client_packets) AS client_packets,
     sum(p.client_bytes) AS client_bytes,

@@ -3,46 +3,20 @@
 -- margin: 2 hours
 --
 -- Records of one five-tuple belong together while no pause is longer than session_gap_seconds: the reply, pieces cut
--- by the exporter's timeouts, and the SYNs of one attempt (domain: SYN trains). After a longer pause a record without
--- SYN still continues the session it cannot have begun.
+-- by the exporter's timeouts, and the SYNs of one attempt (domain: SYN trains). After a longer pause, of an hour at
+-- most, a record without SYN still continues the session it cannot have begun.
 -- outcome: established; refused (answered, but no session); no-answer; unknown (sampled, or no flags exported).
--- A session belongs to the day and the subscriber of its first record.
-WITH marked AS (
+-- A session belongs to the day and the subscriber of its first record. What goes on more than 2 hours after the end
+-- of that day is a session of the next day, so that every record counts on one day, whichever days are built.
+WITH tuple AS (
     SELECT
-        f.*,
-        CASE
-            WHEN last_seen_before IS NULL THEN 1
-            WHEN f.first_seen <= last_seen_before + gap.seconds * INTERVAL 1 SECOND THEN 0
-            WHEN f.tcp_flags IS NOT NULL AND (f.tcp_flags & 2) = 0 THEN 0
-            ELSE 1
-        END AS begins
-    FROM (
-        SELECT
-            *,
-            max(last_seen) OVER (
-                PARTITION BY direction, client_key, client_port, server_key, server_port, protocol
-                ORDER BY first_seen, is_reply ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-            ) AS last_seen_before
-        FROM attributed_flow
-    ) AS f
-    CROSS JOIN session_gap AS gap
-),
-numbered AS (
-    SELECT
-        *,
-        sum(begins) OVER (
-            PARTITION BY direction, client_key, client_port, server_key, server_port, protocol
-            ORDER BY first_seen, is_reply ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
-        ) AS number
-    FROM marked
-),
-joined AS (
-    SELECT
+        direction, client_key, client_port, server_key, server_port,
+        -- Most five-tuples are used once; only those that may be several sessions go through the windows below.
+        max(first_seen) > min(last_seen) + max(gap.seconds) * INTERVAL 1 SECOND
+            OR (min(first_seen) < max(w.since) AND max(first_seen) >= max(w.since) + INTERVAL 2 HOUR) AS used_again,
         min(day) AS day,
-        direction, protocol, client_ip, client_key, client_port, server_ip, server_key, server_port,
-        min_by(subscriber, first_seen) AS subscriber,
-        min_by(attribution, first_seen) AS attribution,
-        min_by(line_ip, first_seen) AS line_ip,
+        any_value(client_ip) AS client_ip,
+        any_value(server_ip) AS server_ip,
         min(first_seen) AS first_seen,
         max(last_seen) AS last_seen,
         count(*) AS records,
@@ -55,20 +29,102 @@ joined AS (
         max(sampling_interval) AS sampling_interval,
         max(forwarding_status) AS forwarding_status,
         min(exporter) AS exporter
-    FROM numbered
-    GROUP BY direction, protocol, client_ip, client_key, client_port, server_ip, server_key, server_port, number
-)
+    FROM line_flow
+    CROSS JOIN session_gap AS gap
+    CROSS JOIN build_window AS w
+    GROUP BY direction, client_key, client_port, server_key, server_port
+),
+compared AS (
+    SELECT
+        f.*,
+        max(f.last_seen) OVER (
+            PARTITION BY f.direction, f.client_key, f.client_port, f.server_key, f.server_port
+            ORDER BY f.first_seen, f.is_reply, f.last_seen ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        ) AS last_seen_before
+    FROM line_flow AS f
+    JOIN tuple AS t
+        ON t.direction = f.direction AND t.client_key = f.client_key AND t.client_port = f.client_port
+        AND t.server_key = f.server_key AND t.server_port = f.server_port AND t.used_again
+),
+numbered AS (
+    SELECT
+        c.*,
+        sum(CASE
+            WHEN last_seen_before IS NULL THEN 1
+            WHEN first_seen <= last_seen_before + gap.seconds * INTERVAL 1 SECOND THEN 0
+            WHEN (tcp_flags & 2) = 0 AND first_seen <= last_seen_before + INTERVAL 1 HOUR THEN 0
+            ELSE 1
+        END) OVER (
+            PARTITION BY direction, client_key, client_port, server_key, server_port
+            ORDER BY first_seen, is_reply, last_seen ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+        ) AS number
+    FROM compared AS c
+    CROSS JOIN session_gap AS gap
+),
+placed AS (
+    SELECT
+        n.*,
+        CASE
+            WHEN first_seen >= w.since + INTERVAL 2 HOUR AND min(first_seen) OVER (
+                PARTITION BY direction, client_key, client_port, server_key, server_port, number
+            ) < w.since THEN 1
+            ELSE 0
+        END AS carried_over
+    FROM numbered AS n
+    CROSS JOIN build_window AS w
+),
+connection AS (
+    SELECT
+        direction, client_key, client_port, server_key, server_port, day, client_ip, server_ip, first_seen, last_seen,
+        records, client_packets, client_bytes, server_packets, server_bytes, proven, doubtful,
+        sampling_interval, forwarding_status, exporter
+    FROM tuple
+    WHERE NOT used_again
+    UNION ALL
+    SELECT
+        direction, client_key, client_port, server_key, server_port, min(day) AS day,
+        any_value(client_ip) AS client_ip, any_value(server_ip) AS server_ip,
+        min(first_seen) AS first_seen, max(last_seen) AS last_seen, count(*) AS records,
+        sum(client_packets) AS client_packets, sum(client_bytes) AS client_bytes,
+        sum(server_packets) AS server_packets, sum(server_bytes) AS server_bytes,
+        max(CASE WHEN established THEN 1 ELSE 0 END) AS proven,
+        max(CASE WHEN established IS NULL THEN 1 ELSE 0 END) AS doubtful,
+        max(sampling_interval) AS sampling_interval, max(forwarding_status) AS forwarding_status,
+        min(exporter) AS exporter
+    FROM placed
+    GROUP BY direction, client_key, client_port, server_key, server_port, number, carried_over
+),
+known AS (SELECT count(*) AS leases FROM lease)
 SELECT
-    day, direction, subscriber, attribution, line_ip, protocol,
-    client_ip, client_port, server_ip, server_key, server_port,
-    first_seen, last_seen, records, client_packets, client_bytes, server_packets, server_bytes,
-    sampling_interval, forwarding_status, exporter,
+    c.day, c.direction,
     CASE
-        WHEN proven = 1 THEN 'established'
-        -- More back than bare SYN/ACK or RST packets (at most 60 bytes each): data came, whatever the flags say.
-        WHEN doubtful = 1 AND client_packets >= 3 AND server_bytes > 60 * server_packets THEN 'established'
-        WHEN doubtful = 1 THEN 'unknown'
-        WHEN server_packets > 0 THEN 'refused'
+        WHEN s.holders = 1 THEN s.subscriber
+        WHEN k.leases = 0 AND c.direction = 'out' THEN c.client_ip
+        WHEN k.leases = 0 THEN c.server_ip
+    END AS subscriber,
+    CASE
+        WHEN s.holders = 1 THEN 'attributed'
+        WHEN s.holders > 1 THEN 'ambiguous'
+        WHEN k.leases = 0 THEN 'address'
+        ELSE 'unattributed'
+    END AS attribution,
+    CASE WHEN c.direction = 'out' THEN c.client_ip ELSE c.server_ip END AS line_ip,
+    6 AS protocol,
+    c.client_ip, c.client_port, c.server_ip, c.server_key, c.server_port, c.first_seen, c.last_seen, c.records,
+    c.client_packets, c.client_bytes, c.server_packets, c.server_bytes,
+    c.sampling_interval, c.forwarding_status, c.exporter,
+    CASE
+        WHEN c.proven = 1 THEN 'established'
+        -- More back than bare SYN/ACK or RST packets (60 bytes at most, 80 in IPv6): data came, whatever the flags say.
+        WHEN c.doubtful = 1 AND c.client_packets >= 3 AND c.server_bytes > c.server_packets
+            * CASE WHEN left(c.server_key, 24) = '00000000000000000000ffff' THEN 60 ELSE 80 END THEN 'established'
+        WHEN c.doubtful = 1 THEN 'unknown'
+        WHEN c.server_packets > 0 THEN 'refused'
         ELSE 'no-answer'
     END AS outcome
-FROM joined
+FROM connection AS c
+CROSS JOIN known AS k
+LEFT JOIN lease_segment AS s
+    ON s.ip_key = CASE WHEN c.direction = 'out' THEN c.client_key ELSE c.server_key END
+    AND CASE WHEN c.direction = 'out' THEN c.client_port ELSE c.server_port END BETWEEN s.port_first AND s.port_last
+    AND s.start <= c.first_seen AND (s."end" IS NULL OR c.first_seen < s."end")

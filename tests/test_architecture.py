@@ -17,7 +17,7 @@ FLOORS = [
     {"schema", "pseudonyms", "texts", "output"},
     {"scaffold", "readers", "lake"},
     {"ingest"},
-    {"engine"},
+    {"engine", "inspection"},
     {"policy"},
     {"senders"},
     {"impact"},

@@ -124,3 +124,27 @@ def test_explain_speaks_japanese_and_english(sample: OpenWorkspace) -> None:
     for text in ("affected: mail that works today will stop", "2007-07-10", "CRAM-MD5 is not supported", "0x800CCC0E",
                  "9:00-21:00", "port 587"):
         assert text in english
+
+
+def test_inspect_says_what_a_file_is_and_stores_nothing(sample: OpenWorkspace, tmp_path: Path) -> None:
+    before = sample.status().select("table", "rows", "version")
+    flows = sorted((sample.workspace.root / "raw" / "flows").iterdir())[-1]
+    done = op25b("-w", sample.workspace.root, "inspect", flows, "--format", "json")
+    (row,) = json.loads(done.stdout)
+    assert (row["kind"], row["format"], row["why"]) == ("flows", "nfcapd", "nfdump magic 0xA50C, layout version 2")
+    assert row["rows_read"] == row["rows_kept"] + row["rows_filtered"] + row["rows_rejected"] > 0
+    assert sample.status().select("table", "rows", "version").equals(before)
+    log = tmp_path / "some.log"
+    log.write_text("Nov 24 12:00:01 mx postfix/qmgr[2]: ABCDEF0123: removed\nnot a line of syslog\n")
+    done = op25b("inspect", log, cwd=tmp_path)  # outside any workspace
+    assert done.returncode == 0, done.stderr
+    assert "postfix" in done.stdout
+    assert "no syslog time stamp" in done.stdout
+
+
+def test_inspect_of_something_unknown_says_how_to_name_it(tmp_path: Path) -> None:
+    (tmp_path / "x.bin").write_bytes(bytes(range(200)))
+    done = op25b("inspect", tmp_path / "x.bin", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--kind flows|mail|leases|subscribers" in done.stderr
+    assert "no such file" in op25b("inspect", tmp_path / "none", cwd=tmp_path).stderr

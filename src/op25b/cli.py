@@ -129,6 +129,39 @@ def ingest(form: FormatOption = "table") -> None:
 
 
 @app.command()
+def inspect(
+    file: Annotated[Path, typer.Argument(help="an input file")],
+    kind: Annotated[str | None, typer.Option(help="flows, mail, leases or subscribers; by content by default")] = None,
+    input_format: Annotated[str, typer.Option(help="a format's name; by content by default")] = "auto",
+    form: FormatOption = "table",
+) -> None:
+    """Say what a file is, what ingest would store of it, and what it would reject; store nothing."""
+    from op25b.inspection import inspect as look
+    from op25b.workspace import SETTINGS_FILE, Config, Workspace
+
+    kinds = ("flows", "mail", "leases", "subscribers")
+    if kind is not None and kind not in kinds:
+        raise UnknownNameError("kind", kind, kinds)
+    root = _State.workspace.resolve()
+    workspace = Workspace.load(root) if (root / SETTINGS_FILE).is_file() else Workspace(root, Config())
+    found = look(workspace, file, kind, input_format)  # type: ignore[arg-type]  # checked above
+    if form != "table":
+        _show(found.summary, form)
+        return
+    row = found.summary.row(0, named=True)
+    from op25b.output import printable, sideways
+
+    for name, value in row.items():
+        sys.stdout.write(f"{name:14} {printable(value)}\n")
+    sys.stdout.write("\nfirst rows, as they would be stored (identifiers become pseudonyms):\n")
+    used = [name for name in found.rows.columns if found.rows[name].null_count() < found.rows.height]
+    _show(sideways(found.rows.select(used).head(4)), form)
+    if found.rejected.height:
+        sys.stdout.write("\nfirst rejected rows:\n")
+        _show(found.rejected, form)
+
+
+@app.command()
 def build(
     since: Annotated[str | None, typer.Option(help="first local day to bring up to date")] = None,
     until: Annotated[str | None, typer.Option(help="last local day to bring up to date")] = None,

@@ -45,7 +45,7 @@ class Explanation:
         }
 
 
-def explain(workspace: Workspace, subscriber: str, shown: str, language: Language, before: str = "current",
+def explain(workspace: Workspace, subscriber: str, shown: str, language: Language, *, before: str = "current",
             after: str = "proposed") -> Explanation:
     """Explain the change to one line; `subscriber` is its pseudonym, `shown` what the desk calls it."""
     facts = _facts(workspace, subscriber)
@@ -59,7 +59,7 @@ def explain(workspace: Workspace, subscriber: str, shown: str, language: Languag
     sender = found.row(0, named=True) if found.height else None
     verdict = _verdict(line, sender, facts)
     change = policy(workspace, after)
-    lines = _words(workspace, shown, verdict, line, sender, change, facts, language)
+    lines = _words(workspace, shown, verdict, language, line=line, sender=sender, change=change, facts=facts)
     return Explanation(
         subscriber, verdict, sender["class"] if sender else None, sender["confidence"] if sender else None,
         line["remedy"] if line else None, change.effective_from, facts.evidence, lines,
@@ -77,26 +77,48 @@ class _Facts:
     period: tuple[str, str] | None
 
 
+# Failed SMTP AUTH of a line: by the user name, else where the line alone held the client's whole address then.
+_FAILURES = """
+    WITH failed AS (
+        SELECT row_number() OVER () AS number, coalesce(auth_mechanism, '') AS mechanism, auth_user, client_key, "at"
+        FROM mail_event WHERE event = 'auth' AND NOT auth_ok
+    ),
+    candidate AS (
+        SELECT DISTINCT f.number, f.client_key, f."at"
+        FROM failed AS f
+        JOIN lease AS l ON l.subscriber = ? AND f.client_key BETWEEN l.ip_first AND l.ip_last
+            AND l.start <= f."at" AND (l."end" IS NULL OR f."at" < l."end")
+    ),
+    holder AS (
+        SELECT c.number, min(l.subscriber) AS subscriber
+        FROM candidate AS c
+        JOIN lease AS l ON c.client_key BETWEEN l.ip_first AND l.ip_last
+            AND l.start <= c."at" AND (l."end" IS NULL OR c."at" < l."end")
+        GROUP BY c.number
+        HAVING count(DISTINCT l.subscriber) = 1 AND min(l.port_last - l.port_first) = 65535
+    )
+    SELECT f.mechanism, count(*) AS attempts, max(f."at") AS last_at
+    FROM failed AS f
+    LEFT JOIN login AS u ON u.kind = 'auth' AND u.name = f.auth_user
+    LEFT JOIN holder AS h ON h.number = f.number
+    WHERE coalesce(u.subscriber, h.subscriber) = ?
+    GROUP BY f.mechanism ORDER BY attempts DESC
+"""
+
+
 def _facts(workspace: Workspace, subscriber: str) -> _Facts:
     zone = workspace.config.site.timezone
     connection = engine.session(workspace)
     listed = bool(connection.sql("SELECT 1 FROM subscriber WHERE subscriber = ?", params=[subscriber]).fetchall())
     ports = ", ".join(map(str, SENDING_PORTS))
     evidence = connection.sql(f"""
-        SELECT destination_group, name, port, sum(sessions)::BIGINT AS sessions, sum(established)::BIGINT AS established,
+        SELECT destination_group, name, port,
+            sum(sessions)::BIGINT AS sessions, sum(established)::BIGINT AS established,
             count(DISTINCT peer_ip) AS addresses, max(last_seen) AS last_seen
         FROM peer_day WHERE subscriber = ? AND direction = 'out' AND port IN ({ports})
         GROUP BY destination_group, name, port ORDER BY sessions DESC, port
     """, params=[subscriber]).pl()  # noqa: S608  # the ports are ours
-    failures = connection.sql("""
-        SELECT coalesce(e.auth_mechanism, '') AS mechanism, count(*) AS attempts, max(e."at") AS last_at
-        FROM mail_event AS e
-        LEFT JOIN subscriber AS s ON s.auth_user = e.auth_user
-        LEFT JOIN lease AS l ON l.ip_first <= e.client_key AND e.client_key <= l.ip_last
-            AND l.start <= e."at" AND (l."end" IS NULL OR e."at" < l."end")
-        WHERE e.event = 'auth' AND NOT e.auth_ok AND coalesce(s.subscriber, l.subscriber) = ?
-        GROUP BY 1 ORDER BY 2 DESC
-    """, params=[subscriber]).pl()
+    failures = connection.sql(_FAILURES, params=[subscriber, subscriber]).pl()
     relayed = connection.sql("""
         SELECT listener_port AS port, own_line, sum(messages)::BIGINT AS messages
         FROM relay_day WHERE subscriber = ? GROUP BY listener_port, own_line ORDER BY messages DESC
@@ -124,8 +146,8 @@ def _verdict(line: dict[str, object] | None, sender: dict[str, object] | None, f
     return "exempt" if sender is not None else "not-affected"
 
 
-def _words(workspace: Workspace, shown: str, verdict: str, line: dict[str, object] | None,
-           sender: dict[str, object] | None, change: Policy, facts: _Facts, language: Language) -> list[str]:
+def _words(workspace: Workspace, shown: str, verdict: str, language: Language, *, line: dict[str, object] | None,
+           sender: dict[str, object] | None, change: Policy, facts: _Facts) -> list[str]:
     ja = language == "ja"
     colon = "：" if ja else ": "
     since = change.effective_from
@@ -165,16 +187,21 @@ def _evidence_words(facts: _Facts, language: Language) -> list[str]:
             place += f"（{row['name']}）" if ja else f" ({row['name']})"
         last = f"{row['last_seen']:%Y-%m-%d %H:%M}"
         words.append(
-            f"  ・{place} ポート{row['port']}：接続{row['sessions']}回（成立{row['established']}回）、最終 {last}" if ja else
-            f"  - {place}, port {row['port']}: connections {row['sessions']} (established {row['established']}), last {last}"
+            f"  ・{place} ポート{row['port']}："
+            f"接続{row['sessions']}回（成立{row['established']}回）、最終 {last}" if ja else
+            f"  - {place}, port {row['port']}: connections {row['sessions']} "
+            f"(established {row['established']}), last {last}"
         )
     for row in facts.relayed.iter_rows(named=True):
         where = ("当社回線から", "from our line") if row["own_line"] else ("他社回線から", "from another ISP's line")
-        words.append(f"  ・当社の送信サーバーが受け付けたメール（{where[0]}、ポート{row['port']}）：{row['messages']}通" if ja else
+        words.append(f"  ・当社の送信サーバーが受け付けたメール"
+                     f"（{where[0]}、ポート{row['port']}）：{row['messages']}通" if ja else
                      f"  - messages accepted by our sending server ({where[1]}, port {row['port']}): {row['messages']}")
     if facts.relayed.filter(~pl.col("own_line")).height:
-        words.append("  他社回線からのご利用は本件の対象外です。その回線のISPが25番を規制している場合は、ポート587をご利用ください。"
-                     if ja else "  Use from another ISP's line is not touched by this; if that ISP blocks port 25, use port 587.")
+        words.append("  他社回線からのご利用は本件の対象外です。"
+                     "その回線のISPが25番を規制している場合は、ポート587をご利用ください。"
+                     if ja else
+                     "  Use from another ISP's line is not touched by this; if that ISP blocks port 25, use port 587.")
     return words
 
 
@@ -189,20 +216,26 @@ def _remedy_words(workspace: Workspace, verdict: str, line: dict[str, object] | 
     server = "" if not host else f"（{host}）" if ja else f" ({host})"
     if remedy in {"own-relay", "relay-or-fixed-ip"}:
         words.append(
-            f"  送信サーバー{server}：ポート587、SMTP AUTH有効（PLAINまたはLOGIN。CRAM-MD5には対応していません）" if ja else
+            f"  送信サーバー{server}：ポート587、SMTP AUTH有効"
+            "（PLAINまたはLOGIN。CRAM-MD5には対応していません）" if ja else
             f"  Sending server{server}: port 587, SMTP AUTH on (PLAIN or LOGIN; CRAM-MD5 is not supported)"
         )
         words.append(f"  アカウント：{support.account_ja}" if ja else f"  Account: {support.account_en}")
     elif remedy == "submission-587":
-        words.append("  アカウント：ご利用中の事業者のユーザー名とパスワード（認証方式は事業者の案内に従ってください）" if ja else
+        words.append("  アカウント：ご利用中の事業者のユーザー名とパスワード"
+                     "（認証方式は事業者の案内に従ってください）" if ja else
                      "  Account: the user name and password of that provider, by its own instructions")
-        words.append(f"  または当社の送信サーバー{server}のポート587：{support.account_ja}（CRAM-MD5には対応していません）" if ja else
+        words.append(f"  または当社の送信サーバー{server}のポート587："
+                     f"{support.account_ja}（CRAM-MD5には対応していません）" if ja else
                      f"  Or our own sending server{server} on port 587: {support.account_en} (CRAM-MD5 is not supported)")
     elif remedy == "disinfect":
-        words.append("  大量の宛先への接続が観測されています。回線内の全端末をウイルス対策ソフトで検査してください。" if ja else
+        words.append("  大量の宛先への接続が観測されています。"
+                     "回線内の全端末をウイルス対策ソフトで検査してください。" if ja else
                      "  A device on the line connects to many mail servers: scan every device on it for malware.")
     words.append(
-        "規制後に送信すると接続に失敗します。例：Outlook Express 6「ソケット エラー: 10060、エラー番号: 0x800CCC0E」（ポート: 25、SSL: いいえ）"
+        "規制後に送信すると接続に失敗します。"
+        "例：Outlook Express 6「ソケット エラー: 10060、エラー番号: 0x800CCC0E」"
+        "（ポート: 25、SSL: いいえ）"
         if ja else
         "Once blocked, sending fails to connect; Outlook Express 6 says: socket error 10060, error number 0x800CCC0E "
         "(port 25, SSL no)."
@@ -218,7 +251,8 @@ def _failure_words(failures: pl.DataFrame, language: Language) -> list[str]:
         words.append(f"当社サーバーでのSMTP AUTH失敗{row['attempts']}回（方式：{mechanism}）" if ja else
                      f"SMTP AUTH failed {row['attempts']} times on our server (mechanism {mechanism})")
         if mechanism == "CRAM-MD5":
-            words.append("  CRAM-MD5には対応していません。メールソフトの認証方式をPLAINまたはLOGINに変更してください。" if ja else
+            words.append("  CRAM-MD5には対応していません。"
+                         "メールソフトの認証方式をPLAINまたはLOGINに変更してください。" if ja else
                          "  CRAM-MD5 is not supported: set the mail program to PLAIN or LOGIN.")
     return words
 

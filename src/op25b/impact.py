@@ -22,8 +22,9 @@ class Simulation:
 
     `subscribers`: one row per line seen sending (ports 25, 465, 587): counts of sessions, flow records, established
     and unknown sessions under each impact (already_blocked, newly_blocked, released, untouched), and what follows
-    from them. `totals`: one row per statement: measure, value, denominator (what it is a part of), of. `groups`: one row
-    per destination group × port × impact.
+    from them; `listed` is false for a line that the subscriber list does not have, whose plan is therefore not known.
+    `totals`: one row per statement: measure, value, denominator (what it is a part of), of. `groups`: one row per
+    destination group × port × impact.
     """
 
     subscribers: pl.DataFrame
@@ -55,7 +56,7 @@ def _decided(workspace: Workspace, before: str, after: str) -> pl.DataFrame:
             SELECT d.subscriber, d.destination_group, d.port, 6 AS protocol, c.plan, c.access_node,
                 sum(d.sessions)::BIGINT AS sessions, sum(d.flows)::BIGINT AS flows,
                 sum(d.established)::BIGINT AS established, sum(d.unknown)::BIGINT AS unknown,
-                count(DISTINCT d.day) AS days_active, min(d.first_seen) AS first_seen, max(d.last_seen) AS last_seen
+                min(d.first_seen) AS first_seen, max(d.last_seen) AS last_seen
             FROM sender_day AS d LEFT JOIN subscriber AS c ON c.subscriber = d.subscriber
             WHERE d.subscriber IS NOT NULL AND d.port IN ({ports})
             GROUP BY d.subscriber, d.destination_group, d.port, c.plan, c.access_node
@@ -68,7 +69,7 @@ def _decided(workspace: Workspace, before: str, after: str) -> pl.DataFrame:
             ELSE 'untouched' END AS impact
         FROM decided
     """  # noqa: S608  # the expressions hold placeholders only; the ports are ours
-    frame = connection.sql(query, params=[*now_values, *then_values]).pl()
+    frame: pl.DataFrame = connection.sql(query, params=[*now_values, *then_values]).pl()
     connection.close()
     return frame
 
@@ -79,7 +80,7 @@ def _subscribers(workspace: Workspace, frame: pl.DataFrame, known: pl.DataFrame)
         for impact in IMPACTS for count in COUNTS
     ]
     lines = frame.group_by("subscriber").agg(
-        *counts, pl.col("first_seen").min(), pl.col("last_seen").max(), pl.col("days_active").max(),
+        *counts, pl.col("first_seen").min(), pl.col("last_seen").max(),
         pl.col("destination_group").filter(pl.col("impact") == "newly_blocked").unique().sort().alias("loses_groups"),
     )
     connection = engine.session(workspace)
@@ -89,9 +90,16 @@ def _subscribers(workspace: Workspace, frame: pl.DataFrame, known: pl.DataFrame)
         WHERE direction = 'out' AND port = 25 AND destination_group = 'known-provider' AND subscriber IS NOT NULL
         GROUP BY subscriber
     """).pl()
+    ports = ", ".join(map(str, SENDING_PORTS))
+    active = connection.sql(f"""
+        SELECT subscriber, count(DISTINCT day) AS days_active FROM sender_day
+        WHERE subscriber IS NOT NULL AND port IN ({ports}) GROUP BY subscriber
+    """).pl()  # noqa: S608  # the ports are ours
     connection.close()
     lines = (
-        lines.join(who, on="subscriber", how="left")
+        lines.join(active, on="subscriber", how="left")
+        .join(who.with_columns(listed=True), on="subscriber", how="left")
+        .with_columns(pl.col("listed").fill_null(value=False))
         .join(known.select("subscriber", "class", "confidence"), on="subscriber", how="left")
         .join(providers, on="subscriber", how="left")
     )
@@ -153,7 +161,8 @@ def _totals(workspace: Workspace, lines: pl.DataFrame) -> pl.DataFrame:
     seen, sessions = lines.height, int(lines.select(pl.sum_horizontal(
         pl.col(f"{impact}_sessions") for impact in IMPACTS).sum()).item() or 0)
     of_seen, of_sessions = "subscribers seen sending mail", "connections to ports 25, 465 and 587"
-    rows: list[tuple[str, int, int | None, str | None]] = [(of_seen, seen, None, None), (of_sessions, sessions, None, None)]
+    rows: list[tuple[str, int, int | None, str | None]] = [(of_seen, seen, None, None),
+                                                           (of_sessions, sessions, None, None)]
     rows += [
         (name, int(lines[column].sum()), seen, of_seen)
         for name, column in (("subscribers already blocked", "already_blocked"),
@@ -161,6 +170,9 @@ def _totals(workspace: Workspace, lines: pl.DataFrame) -> pl.DataFrame:
                              ("subscribers who lose mail that works today", "loses_working_mail"),
                              ("subscribers who need a notice", "needs_notice"))
     ]
+    unlisted = seen - int(lines["listed"].sum())
+    rows.append(("subscribers not in the subscriber list (no rule for a plan or node fits them)", unlisted, seen,
+                 of_seen))
     rows += [(f"connections {impact.replace('_', ' ')}", int(lines[f"{impact}_sessions"].sum()), sessions, of_sessions)
              for impact in IMPACTS]
     return pl.concat([_statements(rows), coverage(workspace)])

@@ -1,8 +1,10 @@
 """Input files → reader → lake, each file exactly once, with an accounting row per file.
 
-Files are told apart by the SHA-256 of their content. Within one group of files the rows are written first, the
-rejected rows next and the accounting last, each commit carrying the files' hashes: after a crash at any point the
-next run finds which of the three a file still lacks.
+Files are told apart by their kind and the SHA-256 of their content. Within one group of files the rows are written
+first, the rejected rows next and the accounting last, each commit carrying the files' names as transactions: after a
+crash at any point the next run finds which of the three a file still lacks.
+
+Reading, parsing and writing overlap: a thread reads blocks, one makes rows of them, and the lake's writer takes these.
 """
 
 from __future__ import annotations
@@ -10,7 +12,9 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,15 +24,19 @@ import polars as pl
 import pyarrow as pa
 
 from op25b import schema
-from op25b.errors import InputError, Op25bError
+from op25b.errors import Op25bError
 from op25b.lake import Lake
 from op25b.pseudonyms import Pseudonyms
 from op25b.readers import Batch, Format, Kind, Source, choose
 from op25b.readers.base import TABLE_OF, rejects
+from op25b.readers.text import ahead, compression
 from op25b.workspace import FlowInput, Input, LeaseInput, MailInput, SubscriberInput, Workspace
 
 GROUP_FILES = 200
 GROUP_BYTES = 256 * 2**20
+SMALL_BYTES = 4 * 2**20
+# How much larger a compressed text is inside, about; the first rows of every file of a group are held in memory.
+_EXPANSION = 10
 _TIME_OF = {"flow": "first_seen", "mail_event": "at", "lease_record": "at", "subscriber_record": None}
 Progress = Callable[[str, int], None]
 
@@ -61,25 +69,39 @@ class FileResult:
 
 @dataclass
 class _Job:
-    """A file to be read now."""
+    """A file to be read now; `weight` is about how many bytes it has when it is unpacked."""
 
     result: FileResult
     source: Source
     format: Format
+    weight: int
     batches: Iterator[Batch] = field(default_factory=lambda: iter(()))
     rejected: list[pl.DataFrame] = field(default_factory=list)
 
-    def start(self) -> bool:
-        """Read the first batch; a file that fails before it is not part of any commit, so the next run tries again."""
+    @property
+    def transaction(self) -> str:
+        """What the lake's commits remember the file by."""
+        return f"{self.format.kind}/{self.result.sha256}"
+
+    def start(self) -> None:
+        """Read the first batch (of a small file all), so that a file that fails before it is part of no commit."""
         self.batches = self.format.read(self.source)
+        first: list[Batch] = []
         try:
-            first = next(self.batches, None)
-        except InputError as error:
-            self.result.state, self.result.error = "failed", str(error)
-            return False
-        if first is not None:
-            self.batches = itertools.chain([first], self.batches)
-        return True
+            for batch in self.batches:
+                first.append(batch)
+                if self.weight > SMALL_BYTES:
+                    break
+        except (Op25bError, OSError) as error:
+            if not first:
+                self.result.state, self.result.error = "failed", str(error)
+            self.batches = _raising(error)
+        self.batches = itertools.chain(first, self.batches)
+
+
+def _raising(error: Exception) -> Iterator[Batch]:
+    raise error
+    yield
 
 
 def ingest(workspace: Workspace, progress: Progress = lambda _path, _bytes: None) -> list[FileResult]:
@@ -99,40 +121,49 @@ def ingest(workspace: Workspace, progress: Progress = lambda _path, _bytes: None
 def _plan(workspace: Workspace, lake: Lake) -> tuple[list[FileResult], list[_Job]]:
     known = _known(lake)
     hashes = _Hashes(workspace.lake_path / ".hashes.json")
-    results: list[FileResult] = []
+    results: dict[tuple[Kind, Path], FileResult] = {}
     jobs: list[_Job] = []
     for kind, settings in _inputs(workspace):
         paths = workspace.expand(settings.path)
         if not paths:
-            results.append(FileResult(workspace.root / settings.path, kind, "failed", error=(
+            path = workspace.root / settings.path
+            results.setdefault((kind, path), FileResult(path, kind, "failed", error=(
                 f"{settings.path}: no such file\n  check the path under [[inputs.{kind}]] in op25b.toml")))
         for path in paths:
-            if any(result.path == path for result in results if result.kind == kind):
-                continue
-            result = FileResult(path, kind, "new", bytes=path.stat().st_size)
-            results.append(result)
-            if path.name.startswith("nfcapd.current"):
-                result.state = "open"
-                continue
-            result.sha256 = hashes.of(path)
-            if result.sha256 in known:
-                result.state = "known"
-                continue
-            known.add(result.sha256)  # the same content under a second name in this run
-            try:
-                form, _ = choose(path, kind, settings.format)
-            except Op25bError as error:
-                result.state, result.error = "failed", str(error)
-                continue
-            result.format = form.name
-            jobs.append(_Job(result, _source(workspace, path, settings), form))
+            if (kind, path) not in results:
+                result = results[kind, path] = FileResult(path, kind, "new")
+                try:
+                    job = _job(workspace, settings, result, hashes, known)
+                except (Op25bError, OSError) as error:
+                    result.state, result.error = "failed", str(error)
+                else:
+                    jobs += [job] if job else []
     hashes.save()
-    return results, jobs
+    return list(results.values()), jobs
 
 
-def _known(lake: Lake) -> set[str]:
+def _job(workspace: Workspace, settings: Input, result: FileResult, hashes: _Hashes,
+         known: set[tuple[str, str]]) -> _Job | None:
+    """What to do with one file; None when it is still being written or its content is known."""
+    result.bytes = result.path.stat().st_size
+    if result.path.name.startswith("nfcapd.current"):
+        result.state = "open"
+        return None
+    result.sha256 = hashes.of(result.path)
+    if (result.kind, result.sha256) in known:
+        result.state = "known"
+        return None
+    form, _ = choose(result.path, result.kind, settings.format)
+    known.add((result.kind, result.sha256))  # the same content may have a second name in this run
+    result.format = form.name
+    weight = result.bytes * (_EXPANSION if compression(result.path) else 1)
+    return _Job(result, source_of(workspace, result.path, settings), form, weight)
+
+
+def _known(lake: Lake) -> set[tuple[str, str]]:
+    """Kind and hash of the files whose accounting is in the lake."""
     files = lake.files("source_file")
-    return set(pl.read_parquet(files, columns=["sha256"])["sha256"]) if files else set()
+    return set(pl.read_parquet(files, columns=["kind", "sha256"]).rows()) if files else set()
 
 
 def _inputs(workspace: Workspace) -> Iterator[tuple[Kind, Input]]:
@@ -142,15 +173,18 @@ def _inputs(workspace: Workspace) -> Iterator[tuple[Kind, Input]]:
             yield kind, settings
 
 
-def _source(workspace: Workspace, path: Path, settings: Input) -> Source:
+def source_of(workspace: Workspace, path: Path, settings: Input) -> Source:
+    """A file with what its input's settings say of it."""
     site = workspace.config.site.timezone
     match settings:
         case FlowInput():
-            return Source(path, settings.timezone or site, sampling_interval=settings.sampling_interval)
+            return Source(path, settings.timezone or site, sampling_interval=settings.sampling_interval,
+                          columns=settings.columns, time_unit=settings.time_unit, stated_timezone=settings.timezone)
         case MailInput():
             return Source(path, settings.timezone or site, year=settings.year)
         case LeaseInput():
-            return Source(path, settings.timezone or site)
+            return Source(path, settings.timezone or site, year=settings.year, identify_by=settings.identify_by,
+                          map_e=settings.map_e)
         case SubscriberInput():
             return Source(path, site, columns=settings.columns)
     msg = f"no such kind of input: {type(settings).__name__}"
@@ -160,12 +194,14 @@ def _source(workspace: Workspace, path: Path, settings: Input) -> Source:
 def _groups(jobs: list[_Job]) -> Iterator[list[_Job]]:
     """Files of one kind that are committed together: many small ones, or one large one."""
     group: list[_Job] = []
+    weight = 0
     for job in jobs:
-        full = len(group) >= GROUP_FILES or sum(j.result.bytes for j in group) + job.result.bytes > GROUP_BYTES
+        full = len(group) >= GROUP_FILES or weight + job.weight > GROUP_BYTES
         if group and (full or group[0].format.kind != job.format.kind):
             yield group
-            group = []
+            group, weight = [], 0
         group.append(job)
+        weight += job.weight
     if group:
         yield group
 
@@ -173,39 +209,50 @@ def _groups(jobs: list[_Job]) -> Iterator[list[_Job]]:
 def _read_group(workspace: Workspace, lake: Lake, pseudonyms: Pseudonyms, group: list[_Job],
                 progress: Progress) -> None:
     table = schema.raw_table(TABLE_OF[group[0].format.kind])
-    group = [job for job in group if job.start()]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(_Job.start, group))
+    group = [job for job in group if job.result.state == "new"]
     if not group:
         return
-    hashes = [job.result.sha256 for job in group]
-    there = lake.holds(table.name, hashes)
+    names = [job.transaction for job in group]
+    there = lake.holds(table.name, names)
 
-    def rows() -> Iterator[pa.RecordBatch]:
+    def frames() -> Generator[pl.DataFrame, None, None]:
         for job in group:
             for frame in _frames(workspace, pseudonyms, table, job):
-                if job.result.sha256 not in there:
-                    yield from frame.to_arrow().to_batches()
+                if job.transaction not in there:
+                    yield frame
             progress(workspace.shown(job.result.path), job.result.bytes)
 
-    reader = pa.RecordBatchReader.from_batches(table.empty().to_arrow().schema, rows())
-    missing = [name for name in hashes if name not in there]
+    rows = (batch for frame in ahead(frames()) for batch in _arrow(frame).to_batches())
+    missing = [name for name in names if name not in there]
     if missing:
-        lake.append(table.name, reader, missing)
+        lake.append(table.name, pa.RecordBatchReader.from_batches(_arrow(table.empty()).schema, rows), missing)
     else:  # an earlier run wrote the rows and died before the accounting: read again for the counts alone
-        for _ in reader:
+        for _ in rows:
             pass
-    rejected = [pl.concat(job.rejected).with_columns(source=pl.lit(job.result.sha256)) for job in group if job.rejected]
-    _append(lake, schema.REJECTED, rejected, hashes)
+    _append(lake, schema.REJECTED, {
+        job.transaction: pl.concat(job.rejected).with_columns(source=pl.lit(job.result.sha256))
+        for job in group if job.rejected
+    })
     now = datetime.now(UTC).replace(tzinfo=None)
-    accounts = pl.DataFrame([_account(workspace, job.result, now) for job in group], schema=schema.SOURCE_FILE.schema)
-    _append(lake, schema.SOURCE_FILE, [accounts], hashes)
+    _append(lake, schema.SOURCE_FILE, {
+        job.transaction: pl.DataFrame([_account(workspace, job.result, now)], schema=schema.SOURCE_FILE.schema)
+        for job in group
+    })
 
 
-def _append(lake: Lake, table: schema.Table, frames: list[pl.DataFrame], transactions: list[str]) -> None:
-    there = lake.holds(table.name, transactions)
-    key = "sha256" if table is schema.SOURCE_FILE else "source"
-    if frames and (missing := [name for name in transactions if name not in there]):
-        rows = table.conform(pl.concat(frames)).filter(pl.col(key).is_in(missing))
-        lake.append(table.name, rows.to_arrow(), missing)
+def _arrow(frame: pl.DataFrame) -> pa.Table:
+    """The frame as Arrow, strings as views: nothing is copied."""
+    return frame.to_arrow(compat_level=pl.CompatLevel.newest())
+
+
+def _append(lake: Lake, table: schema.Table, frames: dict[str, pl.DataFrame]) -> None:
+    """Append the frames of those transactions that the table does not hold yet."""
+    there = lake.holds(table.name, frames)
+    missing = [name for name in frames if name not in there]
+    if missing:
+        lake.append(table.name, table.conform(pl.concat([frames[name] for name in missing])).to_arrow(), missing)
 
 
 def _account(workspace: Workspace, result: FileResult, now: datetime) -> dict[str, Any]:
@@ -237,7 +284,7 @@ def _frames(workspace: Workspace, pseudonyms: Pseudonyms, table: schema.Table, j
                 local = pl.col(time).dt.replace_time_zone("UTC").dt.convert_time_zone(workspace.config.site.timezone)
                 frame = frame.with_columns(local.dt.date().alias("day"))
             yield table.conform(frame)
-    except InputError as error:  # what came before is whole and kept; the rest counts as one rejected row
+    except (Op25bError, OSError) as error:  # what came before is whole and kept; the rest counts as one rejected row
         result.error = str(error)
         result.rows_read += 1
         result.rows_rejected += 1
@@ -249,10 +296,13 @@ class _Hashes:
 
     def __init__(self, cache: Path) -> None:
         self._cache = cache
+        self._known: dict[str, list[Any]] = {}
         try:
-            self._known: dict[str, list[Any]] = json.loads(cache.read_text(encoding="utf-8"))
+            known = json.loads(cache.read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            self._known = {}
+            known = None
+        if isinstance(known, dict):
+            self._known = {path: entry for path, entry in known.items() if isinstance(entry, list) and len(entry) == 3}
         self._used: dict[str, list[Any]] = {}
 
     def of(self, path: Path) -> str:

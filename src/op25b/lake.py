@@ -49,6 +49,13 @@ class Lake:
         wanted = [str(day) for day in days]
         return delta.file_uris(file_pruning_predicate=[("day", "in", wanted)]) if wanted else []
 
+    def arrow_schema(self, table: str) -> pa.Schema | None:
+        """Columns of a stored table, or None while nothing was ever written to it."""
+        import pyarrow
+
+        delta = self.delta(table)
+        return None if delta is None else pyarrow.schema(delta.schema().to_arrow())  # type: ignore[arg-type]
+
     def partitioned(self, table: str) -> bool:
         """Whether the stored table is partitioned by local day."""
         delta = self.delta(table)

@@ -82,6 +82,17 @@ def printable(value: Any) -> str:
     return "".join(c if c.isprintable() or c == "\n" else "�" for c in shown)
 
 
+def sideways(frame: pl.DataFrame) -> pl.DataFrame:
+    """A few wide rows as a table of their columns: one row per column, one column per row."""
+    rows = [[_cell(name, value) for name, value in row.items()] for row in frame.iter_rows(named=True)]
+    return pl.DataFrame({"column": frame.columns, **{f"row {n}": row for n, row in enumerate(rows, start=1)}})
+
+
+def _cell(name: str, value: Any) -> str:
+    """A cell's text; a port is a name rather than a quantity, so it has no thousands separator."""
+    return str(value) if name.endswith("port") and isinstance(value, int) else printable(value)
+
+
 def _table(frame: pl.DataFrame, limit: int | None) -> None:
     from rich.console import Console
     from rich.table import Table
@@ -92,7 +103,7 @@ def _table(frame: pl.DataFrame, limit: int | None) -> None:
     for name in frame.columns:
         table.add_column(Text(name), justify="right" if name in numeric else "left", overflow="fold")
     for row in frame.head(limit).iter_rows() if limit else frame.iter_rows():
-        table.add_row(*[Text(printable(value)) for value in row])
+        table.add_row(*[Text(_cell(name, value)) for name, value in zip(frame.columns, row, strict=True)])
     out = Console(highlight=False, markup=False)
     if not out.is_terminal:
         out = Console(highlight=False, markup=False, width=200)

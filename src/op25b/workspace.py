@@ -79,10 +79,12 @@ class Input(Settings):
 
 
 class FlowInput(Input):
-    """`[[inputs.flows]]`."""
+    """`[[inputs.flows]]`; `columns` (our column → the file's) and `time_unit` are for formats `csv` and `parquet`."""
 
     sampling_interval: Annotated[int, Field(ge=1)] | None = None
     timezone: TimeZone | None = None
+    columns: dict[str, str] = {}
+    time_unit: Literal["s", "ms", "us", "ns"] | None = None
 
 
 class MailInput(Input):
@@ -92,10 +94,48 @@ class MailInput(Input):
     year: Annotated[int, Field(ge=1970, le=2200)] | None = None
 
 
+class MapRule(Settings):
+    """A basic mapping rule of MAP-E (RFC 7597, 5.2). The RFC's `psid_offset` is 6; v6プラス uses 4."""
+
+    ipv6_prefix: Network
+    ipv4_prefix: Network
+    ea_length: Annotated[int, Field(ge=0, le=48)]
+    psid_offset: Annotated[int, Field(ge=0, le=15)] = 6
+
+    @property
+    def psid_length(self) -> int:
+        """Bits of the port-set identifier; negative where subscribers get an IPv4 prefix of their own."""
+        return self.ea_length - (32 - ipaddress.ip_network(self.ipv4_prefix).prefixlen)
+
+    @model_validator(mode="after")
+    def _fits(self) -> MapRule:
+        versions = ipaddress.ip_network(self.ipv6_prefix).version, ipaddress.ip_network(self.ipv4_prefix).version
+        if versions != (6, 4):
+            msg = "ipv6_prefix must be an IPv6 network and ipv4_prefix an IPv4 network"
+            raise ValueError(msg)
+        if ipaddress.ip_network(self.ipv6_prefix).prefixlen + self.ea_length > 64:
+            msg = "ipv6_prefix and ea_length together are longer than 64 bits"
+            raise ValueError(msg)
+        if self.psid_length > 0 and self.psid_offset + self.psid_length > 16:
+            msg = f"psid_offset and the {self.psid_length} bits of the PSID are longer than the 16 bits of a port"
+            raise ValueError(msg)
+        return self
+
+
 class LeaseInput(Input):
-    """`[[inputs.leases]]`."""
+    """`[[inputs.leases]]`; `identify_by`: what names the line in DHCP logs; `map_e`: rules of format `map-e`."""
 
     timezone: TimeZone | None = None
+    year: Annotated[int, Field(ge=1970, le=2200)] | None = None
+    identify_by: Literal["hardware", "uid", "circuit-id", "remote-id"] = "hardware"
+    map_e: Annotated[tuple[MapRule, ...], Many] = ()
+
+    @model_validator(mode="after")
+    def _map_e_has_rules(self) -> LeaseInput:
+        if (self.format == "map-e") != bool(self.map_e):
+            msg = 'format = "map-e" and map_e (its rules) need each other'
+            raise ValueError(msg)
+        return self
 
 
 class SubscriberInput(Input):

@@ -1,0 +1,1 @@
+"""The engine: runs `pipelines/*.sql` over the lake."""

@@ -1,39 +1,33 @@
-"""Brings the derived tables up to date: only the days whose inputs changed, in the order of what reads what.
+"""Brings the derived tables up to date: only the parts whose inputs changed, in the order of what reads what.
 
-For each table and day a fingerprint of everything the rows are made from (the SQL, the settings, the input files
-that touch the day) is kept in the lake; a day is made anew when its fingerprint differs. The fingerprints are written
-last: after a crash the same days are simply made again.
+Days are made one by one, so that memory stays bounded and a day's rows do not depend on which others are made with it.
+What was made is noted after each table: a build that is killed goes on where it was.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
+from typing import TYPE_CHECKING
 
-import polars as pl
 import pyarrow as pa
 
-from op25b import schema
 from op25b.engine import duckdb as engine
-from op25b.engine.pipelines import Pipeline, closure, pipelines, raw_inputs
-from op25b.engine.reference import destination_networks
+from op25b.engine.fingerprints import Fingerprints
+from op25b.engine.pipelines import Pipeline, pipelines
 from op25b.lake import Lake
 from op25b.workspace import Workspace
 
-STATE = "built"
-CHUNK_DAYS = 7
-_STATE_SCHEMA = {"table": pl.String, "part": pl.String, "fingerprint": pl.String}
-_KIND_OF = {"flow": "flows", "mail_event": "mail", "lease_record": "leases", "subscriber_record": "subscribers"}
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
 Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
 class Built:
-    """One derived table after a build: which days were made anew (None: the whole table) and how many rows they have."""
+    """One derived table after a build: the days that were made anew (None: the whole table), and their rows."""
 
     table: str
     days: list[date] | None
@@ -45,129 +39,58 @@ def build(workspace: Workspace, since: date | None = None, until: date | None = 
     """Make every derived table that is out of date, for days from `since` to `until` (both included) where given."""
     lake = Lake(workspace.lake_path)
     with lake.writing("build"):
-        plan = _Plan(workspace, lake)
-        stored = [p for p in pipelines().values() if p.build != "view"]
+        fingerprints = Fingerprints(workspace, lake)
+        wanted = [day for day in fingerprints.days if (since or day) <= day <= (until or day)]
+        stored = [pipeline for pipeline in pipelines().values() if pipeline.stored]
         done: list[Built] = []
         for number, pipeline in enumerate(stored):
             progress(pipeline.name, number, len(stored))
-            made = _days(workspace, lake, plan, pipeline, since, until) if pipeline.build == "day" else \
-                _whole(workspace, lake, plan, pipeline, done)
-            if made is not None:
-                done.append(made)
+            candidates: list[date | None] = [*wanted] if pipeline.build == "day" else [None]
+            stale = [day for day in candidates if fingerprints.stale(pipeline, day)]
+            if stale:
+                done.append(_make(workspace, lake, fingerprints, pipeline, stale))
+            if pipeline.name == "lease":
+                fingerprints.add_lease_days(_with_table(workspace, lake, "lease"))
         progress("", len(stored), len(stored))
-        if done:
-            plan.save()
     return done
 
 
-class _Plan:
-    """Fingerprints: what they were at the last build, and what they are now."""
-
-    def __init__(self, workspace: Workspace, lake: Lake) -> None:
-        self._lake = lake
-        self._zone = workspace.config.site.timezone
-        state, files = lake.files(STATE), lake.files("source_file")
-        rows = pl.read_parquet(state).iter_rows() if state else ()
-        self.before: dict[tuple[str, str], str] = {(table, part): fingerprint for table, part, fingerprint in rows}
-        self.now = dict(self.before)
-        self._files = pl.read_parquet(files) if files else schema.SOURCE_FILE.empty()
-        config = workspace.config
-        networks = destination_networks(workspace).write_json()
-        self._settings = json.dumps([config.site.timezone, config.networks.model_dump(mode="json"), networks,
-                                     config.engine.session_gap_seconds])
-        local = pl.col("first", "last").dt.replace_time_zone("UTC").dt.convert_time_zone(self._zone).dt.date()
-        self._touching = {
-            raw: self._files.filter((pl.col("kind") == kind) & (pl.col("rows_kept") > 0)).select("sha256", local)
-            for raw, kind in _KIND_OF.items()
-        }
-
-    def days(self) -> list[date]:
-        """All local days that raw tables have rows for."""
-        return sorted({*self._lake.days("flow"), *self._lake.days("mail_event")})
-
-    def fingerprint(self, pipeline: Pipeline, day: date | None) -> str:
-        """Of everything a table's rows of one day, or a whole table, are made from."""
-        parts = [self._settings, *(p.sql for p in closure(pipeline.name))]
-        reach = max(p.margin for p in closure(pipeline.name))
-        margin = timedelta(days=math.ceil(reach / timedelta(days=1)))
-        for raw in sorted(raw_inputs(pipeline.name) & set(_KIND_OF)):
-            files = self._touching[raw]
-            if day is not None and raw in {"flow", "mail_event"}:
-                files = files.filter((pl.col("first") <= day + margin) & (pl.col("last") >= day - margin))
-            parts.append(raw + " " + " ".join(sorted(files["sha256"])))
-        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
-
-    def save(self) -> None:
-        """Write the fingerprints of this build."""
-        rows = [(table, part, fingerprint) for (table, part), fingerprint in sorted(self.now.items())]
-        self._lake.replace(STATE, pl.DataFrame(rows, schema=_STATE_SCHEMA, orient="row").to_arrow())
-
-
-def _days(workspace: Workspace, lake: Lake, plan: _Plan, pipeline: Pipeline, since: date | None,
-          until: date | None) -> Built | None:
-    stale = []
-    for day in plan.days():
-        if (since is None or day >= since) and (until is None or day <= until):
-            fingerprint = plan.fingerprint(pipeline, day)
-            if plan.before.get((pipeline.name, day.isoformat())) != fingerprint:
-                stale.append(day)
-                plan.now[pipeline.name, day.isoformat()] = fingerprint
-    rows = 0
-    for chunk in _chunks(stale):
-        rows += _make(workspace, lake, pipeline, chunk)
-    return Built(pipeline.name, stale, rows) if stale else None
-
-
-def _whole(workspace: Workspace, lake: Lake, plan: _Plan, pipeline: Pipeline, done: list[Built]) -> Built | None:
-    fingerprint = plan.fingerprint(pipeline, None)
-    changed = any(built.table in pipeline.reads for built in done)
-    if plan.before.get((pipeline.name, "")) == fingerprint and not changed:
-        return None
-    plan.now[pipeline.name, ""] = fingerprint
-    return Built(pipeline.name, None, _make(workspace, lake, pipeline, None))
-
-
-def _chunks(days: Sequence[date]) -> Iterator[list[date]]:
-    """Runs of consecutive days, a week at most, so that margins are read once a run and memory stays bounded."""
-    chunk: list[date] = []
-    for day in days:
-        if chunk and (day != chunk[-1] + timedelta(days=1) or len(chunk) == CHUNK_DAYS):
-            yield chunk
-            chunk = []
-        chunk.append(day)
-    if chunk:
-        yield chunk
-
-
-def _make(workspace: Workspace, lake: Lake, pipeline: Pipeline, days: list[date] | None) -> int:
-    """Run one pipeline and store its rows; returns how many."""
+def _with_table(workspace: Workspace, lake: Lake, table: str) -> Iterator[DuckDBPyConnection]:
+    """Give one connection with a view of a stored table."""
     connection = engine.connect(workspace)
-    engine.parameters(connection, workspace, days or [])
+    engine.view(connection, lake, table)
+    yield connection
+
+
+def _make(workspace: Workspace, lake: Lake, fingerprints: Fingerprints, pipeline: Pipeline,
+          parts: list[date | None]) -> Built:
+    """Run one pipeline, day by day or once, and store its rows."""
+    connection = engine.connect(workspace)
+    try:
+        engine.parameters(connection, workspace)
+        rows = 0
+        for day in parts:
+            rows += _store(connection, lake, workspace, pipeline, day)
+        engine.view(connection, lake, pipeline.name)
+        fingerprints.remember(pipeline, parts, connection)
+    finally:
+        connection.close()
+    return Built(pipeline.name, None if pipeline.build == "whole" else [day for day in parts if day is not None], rows)
+
+
+def _store(connection: DuckDBPyConnection, lake: Lake, workspace: Workspace, pipeline: Pipeline,
+           day: date | None) -> int:
     between = None
-    if days is not None:
-        first, last = engine.window(workspace, days)
-        between = (first - pipeline.margin, last + pipeline.margin)
-    for raw in schema.RAW:
-        near = None
-        if between is not None and schema.RAW[raw].partitioned:
-            slack = timedelta(days=math.ceil(pipeline.margin / timedelta(days=1)))
-            near = [day for day in lake.days(raw) if min(days or ()) - slack <= day <= max(days or ()) + slack]
-        engine.view(connection, lake, raw, near, between)
-    for read in closure(pipeline.name):
-        if read.name == pipeline.name:
-            continue
-        if read.build == "view":
-            connection.execute(f'CREATE OR REPLACE VIEW "{read.name}" AS {read.sql}')
-        else:
-            engine.view(connection, lake, read.name, days if read.build == "day" else None)
     query = pipeline.sql
-    if days is not None:
-        kept = ", ".join(f"DATE '{day.isoformat()}'" for day in days)
-        query = f"SELECT * FROM ({pipeline.sql}) AS made WHERE day IN ({kept})"
-    rows = _Counted(connection.sql(query).to_arrow_reader())
-    lake.replace(pipeline.name, rows.reader, days)
-    connection.close()
-    return rows.count
+    if day is not None:
+        since, until = engine.window(workspace, day)
+        engine.set_window(connection, since, until)
+        between = (since - pipeline.margin, until + pipeline.margin)
+        query = f"SELECT * FROM ({pipeline.sql}\n) AS made WHERE day = DATE '{day}'"  # noqa: S608  # our own text
+    engine.prepare(connection, lake, pipeline.name, day, between)
+    counted = _Counted(connection.sql(query).to_arrow_reader())
+    lake.replace(pipeline.name, counted.reader, None if day is None else [day])
+    return counted.count
 
 
 class _Counted:

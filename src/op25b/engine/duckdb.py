@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from op25b import schema
-from op25b.engine.pipelines import pipelines
+from op25b.engine.pipelines import direct_inputs, ingredients, pipelines
 from op25b.engine.reference import destination_networks
 from op25b.lake import Lake
 from op25b.readers.base import ip_key
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 _DUCKDB_TYPES = {pl.String: "VARCHAR", pl.Int16: "SMALLINT", pl.Int32: "INTEGER", pl.Int64: "BIGINT",
                  pl.Boolean: "BOOLEAN", pl.Date: "DATE", pl.Datetime: "TIMESTAMP"}
-# A day table reads the raw tables this far beyond its days, by the time column.
-_TIME = {"flow": "first_seen", "mail_event": "at"}
+# First and last instant of a row: a day table reads what overlaps its day and margin.
+_TIME = {"flow": ("first_seen", "last_seen"), "mail_event": ("at", "at")}
+ALL_TIME = (datetime(1, 1, 1), datetime(9999, 12, 31))  # noqa: DTZ001  # the lake's times are naive UTC
 
 
 def quoted(text: str) -> str:
@@ -49,34 +50,35 @@ def connect(workspace: Workspace) -> DuckDBPyConnection:
     return connection
 
 
-def window(workspace: Workspace, days: Sequence[date]) -> tuple[datetime, datetime]:
-    """The UTC instants at which the first of the days begins and the last one ends, as naive times."""
-    from datetime import UTC
+def window(workspace: Workspace, day: date) -> tuple[datetime, datetime]:
+    """The UTC instants at which a local day begins and ends, as naive times."""
+    def start(of: date) -> datetime:
+        return datetime.combine(of, time(), workspace.timezone).astimezone(UTC).replace(tzinfo=None)
 
-    def start(day: date) -> datetime:
-        return datetime.combine(day, time(), workspace.timezone).astimezone(UTC).replace(tzinfo=None)
-
-    return start(min(days)), start(max(days) + timedelta(days=1))
+    return start(day), start(day + timedelta(days=1))
 
 
-def parameters(connection: DuckDBPyConnection, workspace: Workspace, days: Sequence[date]) -> None:
-    """Make the tables `network`, `destination_network`, `session_gap` and `build_window`."""
+def parameters(connection: DuckDBPyConnection, workspace: Workspace) -> None:
+    """Make the tables `network`, `destination_network`, `session_gap` and `build_window` (all of time)."""
     networks = workspace.config.networks
-    rows = [(role, *key_range(text)) for role, texts in (("subscriber", networks.subscribers), ("relay", networks.relays))
-            for text in texts]
-    own = pl.DataFrame(rows, schema={"role": pl.String, "key_first": pl.String, "key_last": pl.String}, orient="row")
-    since, until = window(workspace, days) if days else (datetime.min, datetime.min)
+    of_role = {"subscriber": networks.subscribers, "relay": networks.relays}
+    rows = [(role, *key_range(text)) for role, texts in of_role.items() for text in texts]
     frames = {
-        "network": own,
+        "network": pl.DataFrame(rows, schema=dict.fromkeys(("role", "key_first", "key_last"), pl.String), orient="row"),
         "destination_network": destination_networks(workspace),
         "session_gap": pl.DataFrame({"seconds": [workspace.config.engine.session_gap_seconds]}),
-        "build_window": pl.DataFrame({"since": [since], "until": [until]}, schema={"since": schema.TIME,
-                                                                                  "until": schema.TIME}),
+        "build_window": pl.DataFrame({"since": [ALL_TIME[0]], "until": [ALL_TIME[1]]},
+                                     schema={"since": schema.TIME, "until": schema.TIME}),
     }
     for name, frame in frames.items():
         connection.register("frame", frame.to_arrow())
-        connection.execute(f'CREATE OR REPLACE TABLE "{name}" AS SELECT * FROM frame')
+        connection.execute(f'CREATE OR REPLACE TABLE "{name}" AS SELECT * FROM frame')  # noqa: S608  # our own names
         connection.unregister("frame")
+
+
+def set_window(connection: DuckDBPyConnection, since: datetime, until: datetime) -> None:
+    """Tell the pipelines which day is being made."""
+    connection.execute("UPDATE build_window SET since = ?, until = ?", [since, until])
 
 
 def key_range(network: str) -> tuple[str, str]:
@@ -92,34 +94,70 @@ def view(connection: DuckDBPyConnection, lake: Lake, table: str, days: Sequence[
     if files:
         condition = ""
         if between is not None and table in _TIME:
-            column = _TIME[table]
-            condition = f" WHERE \"{column}\" >= TIMESTAMP '{between[0]}' AND \"{column}\" < TIMESTAMP '{between[1]}'"
+            first, last = _TIME[table]
+            condition = f" WHERE \"{last}\" >= TIMESTAMP '{between[0]}' AND \"{first}\" < TIMESTAMP '{between[1]}'"
         names = ", ".join(map(quoted, files))
-        hive = "hive_partitioning = true, hive_types = {day: DATE}" if lake.partitioned(table) else "hive_partitioning = false"
+        hive = "hive_partitioning = false"
+        if lake.partitioned(table):
+            hive = "hive_partitioning = true, hive_types = {day: DATE}"
         source = f"read_parquet([{names}], {hive}, union_by_name = true)"
-        columns = "*"
-        if table in schema.RAW:
-            columns = ", ".join(f'"{name}"' for name in schema.RAW[table].schema)
-        connection.execute(f'CREATE OR REPLACE VIEW "{table}" AS SELECT {columns} FROM {source}{condition}')
+        # In the table's own order: a scan of partitions gives `day` last.
+        stored = lake.arrow_schema(table)
+        order = list(schema.RAW[table].schema) if table in schema.RAW or stored is None else stored.names
+        columns = ", ".join(f'"{name}"' for name in order)
+        query = f"SELECT {columns} FROM {source}{condition}"  # noqa: S608  # our own names, quoted
+        connection.execute(f'CREATE OR REPLACE VIEW "{table}" AS {query}')
     elif table in schema.RAW:
         columns = ", ".join(f'CAST(NULL AS {_DUCKDB_TYPES[dtype.base_type()]}) AS "{name}"'
                             for name, dtype in schema.RAW[table].schema.items())
         connection.execute(f'CREATE OR REPLACE VIEW "{table}" AS SELECT {columns} WHERE false')
-    else:  # never built: the view's own query gives an empty table with the right columns
-        connection.execute(f'CREATE OR REPLACE VIEW "{table}" AS SELECT * FROM ({pipelines()[table].sql}) AS t WHERE false')
+    else:
+        _empty_view(connection, lake, table)
+
+
+def _empty_view(connection: DuckDBPyConnection, lake: Lake, table: str) -> None:
+    """A view of a derived table that has no rows: stored without any, or never built."""
+    stored = lake.arrow_schema(table)
+    if stored is not None:
+        connection.register(f"no {table}", stored.empty_table())
+        connection.execute(f'CREATE OR REPLACE VIEW "{table}" AS FROM "no {table}"')
+        return
+    prepare(connection, lake, table, None, None)
+    # Its own query gives the columns; sums are kept as plain 64-bit integers.
+    described = connection.execute(f"DESCRIBE {pipelines()[table].sql}").fetchall()
+    columns = ", ".join(f'CAST(NULL AS {"BIGINT" if kind == "HUGEINT" else kind}) AS "{name}"'
+                        for name, kind, *_ in described)
+    connection.execute(f'CREATE OR REPLACE VIEW "{table}" AS SELECT {columns} WHERE false')
+
+
+def prepare(connection: DuckDBPyConnection, lake: Lake, name: str, day: date | None,
+            between: tuple[datetime, datetime] | None) -> None:
+    """Make what a pipeline reads available: raw tables between two instants, stored ones of the day, and steps."""
+    for raw in sorted(direct_inputs(name) & set(schema.RAW)):
+        days = None
+        if between is not None and schema.RAW[raw].partitioned:  # a local day is within a day of its UTC instants
+            first, last = (instant.date() for instant in between)
+            slack = timedelta(days=1)
+            days = [near for near in lake.days(raw) if first - slack <= near <= last + slack]
+        view(connection, lake, raw, days, between)
+    for read in ingredients(name):
+        if read.stored:
+            view(connection, lake, read.name, [day] if day is not None and read.build == "day" else None)
+        else:
+            kind = "TEMP TABLE" if read.build == "step" and day is not None else "VIEW"
+            connection.execute(f'CREATE OR REPLACE {kind} "{read.name}" AS {read.sql}')
 
 
 def session(workspace: Workspace) -> DuckDBPyConnection:
     """A connection on which every table of the lake can be queried."""
     lake = Lake(workspace.lake_path)
     connection = connect(workspace)
-    parameters(connection, workspace, [])
-    connection.execute("UPDATE build_window SET since = TIMESTAMP '0001-01-01', until = TIMESTAMP '9999-12-31'")
+    parameters(connection, workspace)
     for table in schema.RAW:
         view(connection, lake, table)
     for name, pipeline in pipelines().items():
-        if pipeline.build == "view":
-            connection.execute(f'CREATE OR REPLACE VIEW "{name}" AS {pipeline.sql}')
-        else:
+        if pipeline.stored:
             view(connection, lake, name)
+        else:
+            connection.execute(f'CREATE OR REPLACE VIEW "{name}" AS {pipeline.sql}')
     return connection

@@ -1,14 +1,14 @@
 """The derived tables: one plain SELECT per file in `pipelines/`, ordered by the tables they read.
 
 A file begins with comment lines: `-- row:` what a row is, `-- build:` day (kept per local day), whole (kept, made
-anew) or view (not kept), and for day tables that must look beyond their day `-- margin:` how far.
+anew), step (kept while a day is made: what several others read) or view (not kept), and for day tables that must look
+beyond their day `-- margin:` how far.
 """
 
 from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from graphlib import TopologicalSorter
@@ -26,11 +26,16 @@ class Pipeline:
     """One derived table: how it is built, what it reads, and its SELECT."""
 
     name: str
-    build: Literal["day", "whole", "view"]
+    build: Literal["day", "whole", "step", "view"]
     row: str
     margin: timedelta
     reads: frozenset[str]
     sql: str
+
+    @property
+    def stored(self) -> bool:
+        """Whether the lake keeps the table."""
+        return self.build in {"day", "whole"}
 
 
 def _parse(name: str, text: str) -> Pipeline:
@@ -42,8 +47,8 @@ def _parse(name: str, text: str) -> Pipeline:
         return re.sub(r"\n--\s+", " ", found[1]) if found else None
 
     build, row = header("build"), header("row")
-    if build not in {"day", "whole", "view"} or row is None:
-        msg = f"pipelines/{name}.sql: needs '-- row: ...' and '-- build: day|whole|view'"
+    if build not in {"day", "whole", "step", "view"} or row is None:
+        msg = f"pipelines/{name}.sql: needs '-- row: ...' and '-- build: day|whole|step|view'"
         raise ValueError(msg)
     number, unit = (header("margin") or "0 hours").split()
     tree = sqlglot.parse_one(text, read="duckdb")
@@ -66,18 +71,22 @@ def pipelines() -> dict[str, Pipeline]:
     return {name: found[name] for name in order}
 
 
-def closure(name: str) -> Iterable[Pipeline]:
-    """The pipelines a derived table depends on, itself included, in order."""
+def ingredients(name: str) -> list[Pipeline]:
+    """The pipelines one run of a derived table needs, in order, itself left out; behind a stored one nothing is run."""
     table = pipelines()
-    wanted, todo = set(), [name]
+    wanted, todo = set(), [*table[name].reads]
     while todo:
         current = todo.pop()
         if current in table and current not in wanted:
             wanted.add(current)
-            todo += table[current].reads
+            if not table[current].stored:
+                todo += table[current].reads
     return [pipeline for pipeline in table.values() if pipeline.name in wanted]
 
 
-def raw_inputs(name: str) -> set[str]:
-    """The raw tables a derived table is made from in the end."""
-    return {read for pipeline in closure(name) for read in pipeline.reads if read in schema.RAW}
+def direct_inputs(name: str) -> set[str]:
+    """Every table one run of a derived table reads: raw ones, parameters, and stored ones."""
+    made = ingredients(name)
+    passed = {pipeline.name for pipeline in made if not pipeline.stored}
+    read = set(pipelines()[name].reads).union(*(pipeline.reads for pipeline in made if not pipeline.stored))
+    return read - passed

@@ -21,10 +21,12 @@ def run(workspace: Workspace, query: str) -> pl.DataFrame:
         connection.execute("SET python_enable_replacements = false")
         connection.execute("SET lock_configuration = true")
         statements = connection.extract_statements(query)
-        if len(statements) != 1 or statements[0].type not in {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}:
+        reading = {duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN}
+        if len(statements) != 1 or statements[0].type not in reading:
             msg = "only one SELECT at a time: op25b sql reads, it never writes"
             raise QueryError(msg)
-        return connection.sql(query).pl()
+        frame: pl.DataFrame = connection.sql(query).pl()
+        return frame
     except duckdb.Error as error:
         msg = f"the query failed: {error}"
         raise QueryError(msg) from None

@@ -21,10 +21,11 @@ _SCHEMA = {"name": pl.String, "destination_group": pl.String, "key_first": pl.St
 def destination_networks(workspace: Workspace) -> pl.DataFrame:
     """One row a network of mail servers: name, destination_group, key range, validity, submission and POP ports."""
     config = workspace.config
-    rows = [_row("own relay", "own-relay", network, None, None, "", "") for network in config.networks.relays]
+    rows = [_row("own relay", "own-relay", network, (None, None), ("", "")) for network in config.networks.relays]
     for entry in config.destinations:
         ports, pop = " ".join(map(str, entry.submission)), " ".join(map(str, entry.pop))
-        rows += [_row(entry.name, entry.group, network, entry.valid_from, entry.valid_until, ports, pop)
+        valid = entry.valid_from, entry.valid_until
+        rows += [_row(entry.name, entry.group, network, valid, (ports, pop))
                  for network in entry.networks]
     for pattern in config.reference.networks:
         paths = workspace.expand(pattern)
@@ -37,10 +38,10 @@ def destination_networks(workspace: Workspace) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=_SCHEMA, orient="row")
 
 
-def _row(name: str, group: str, network: str, first: date | None, last: date | None, submission: str,
-         pop: str) -> tuple[object, ...]:
+def _row(name: str, group: str, network: str, valid: tuple[date | None, date | None],
+         ports: tuple[str, str]) -> tuple[object, ...]:
     parsed = ipaddress.ip_network(network)
-    return (name, group, ip_key(str(parsed[0])), ip_key(str(parsed[-1])), first, last, submission or None, pop or None)
+    return (name, group, ip_key(str(parsed[0])), ip_key(str(parsed[-1])), *valid, *(port or None for port in ports))
 
 
 def _read(path: Path) -> list[tuple[object, ...]]:
@@ -56,11 +57,11 @@ def _read(path: Path) -> list[tuple[object, ...]]:
             try:
                 if row["group"] not in GROUPS:
                     msg = f"group {row['group']!r} is none of {', '.join(GROUPS)}"
-                    raise ValueError(msg)  # noqa: TRY301
-                dates = [date.fromisoformat(text) if (text := row.get(key)) else None
-                         for key in ("valid_from", "valid_until")]
-                rows.append(_row(row["name"], row["group"], row["network"], *dates, row.get("submission") or "",
-                                 row.get("pop") or ""))
+                    raise ValueError(msg)
+                first, last = (date.fromisoformat(text) if (text := row.get(key)) else None
+                               for key in ("valid_from", "valid_until"))
+                ports = row.get("submission") or "", row.get("pop") or ""
+                rows.append(_row(row["name"], row["group"], row["network"], (first, last), ports))
             except ValueError as error:
                 raise InputError(path, str(error), "correct the row", line=reader.line_num) from None
     return rows

@@ -58,7 +58,8 @@ def _cases(plans: list[str]) -> list[_Case]:
            _Case("server", "other", 25), _Case("mobile", "mobile-carrier", 25), _Case("webmail", "other", 443)]
     fixed = [_Case(how, group, 25, plan=plan) for plan in plans
              for how, group in (("server", "other"), ("provider", "known-provider"), ("mobile", "mobile-carrier"))]
-    return [*own, *fixed, _Case("relay", "own-relay", 25, own_line=False), _Case("relay", "own-relay", 587, own_line=False)]
+    elsewhere = [_Case("relay", "own-relay", port, own_line=False) for port in (25, 587)]
+    return [*own, *fixed, *elsewhere]
 
 
 def quick_reference(workspace: Workspace, language: Language, before: str = "current",

@@ -7,8 +7,9 @@ from op25b.workspace import Policy, Rule
 
 
 def action_sql(policy: Policy) -> tuple[str, list[str | int]]:
-    """Return (expression, its bound values): 'allow' or 'block' for a row with destination_group, port, protocol,
-    plan and access_node.
+    """Return (expression, its bound values): 'allow' or 'block' for each row.
+
+    A row has destination_group, port, protocol, plan and access_node.
     """
     cases, values = [], []
     for rule in policy.rules:

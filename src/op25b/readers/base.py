@@ -1,19 +1,21 @@
-"""What a reader of one file format is: a recogniser and a generator of batches. Adding a format is one module and
-one entry in `op25b.readers.FORMATS`.
+"""What a reader of one file format is: a recogniser and a generator of batches.
+
+Adding a format is one module and one entry in `op25b.readers.FORMATS`.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import polars as pl
 
 from op25b import schema
+from op25b.workspace import MapRule
 
 Kind = Literal["flows", "mail", "leases", "subscribers"]
 TABLE_OF: dict[Kind, str] = {
@@ -46,6 +48,10 @@ class Source:
     year: int | None = None
     sampling_interval: int | None = None
     columns: dict[str, str] = field(default_factory=dict)
+    identify_by: str = "hardware"
+    map_e: tuple[MapRule, ...] = ()
+    time_unit: str | None = None
+    stated_timezone: str | None = None  # the input's own setting, for formats whose times are UTC unless it says else
 
 
 @dataclass(frozen=True)
@@ -77,21 +83,26 @@ class Format:
         return schema.raw_table(TABLE_OF[self.kind])
 
 
+Reject = tuple[int | None, int | None, str, str | None]
+"""A row that could not be read: line, byte offset, reason, text."""
 _REJECTED = {"line": pl.Int64, "offset": pl.Int64, "reason": pl.String, "excerpt": pl.String}
 EXCERPT_LENGTH = 200
-# Local parts of mail addresses, and user names in the forms mail and RADIUS logs write them.
+# What may name a person: quoted text, anything in angle brackets, local parts of addresses, user names of mail logs.
 _IDENTIFIERS = re.compile(
-    r"[^\s<>\"',;:=@]+(?=@)|(?<=sasl_username=)[^\s,]+|(?<=User-Name = \")[^\"]*|(?<=user=<)[^>]*", re.IGNORECASE
+    r"""(?<=sasl_username=).*|"(?:[^"\\]|\\.)*"?|(?<=<)[^>]*|[^\s<>"',;:=@]+(?=@)|(?<=user=)[^\s,<]+""", re.IGNORECASE
 )
 
 
 def excerpt(text: str) -> str:
     """The start of a rejected row, without user names and without control characters."""
-    masked = _IDENTIFIERS.sub("…", text[: 2 * EXCERPT_LENGTH])
+    start = text[: 2 * EXCERPT_LENGTH]
+    if len(text) > len(start):  # the last word is cut, so what it is cannot be told
+        start = start.rpartition(" ")[0]
+    masked = _IDENTIFIERS.sub("…", start)
     return "".join(c if c.isprintable() else "�" for c in masked[:EXCERPT_LENGTH])
 
 
-def rejects(rows: list[tuple[int | None, int | None, str, str | None]]) -> pl.DataFrame:
+def rejects(rows: Iterable[Reject]) -> pl.DataFrame:
     """A frame of rejected rows from (line, offset, reason, text)."""
     return pl.DataFrame(
         [(line, offset, reason, None if text is None else excerpt(text)) for line, offset, reason, text in rows],
@@ -121,21 +132,36 @@ def parse_ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     return address
 
 
+_OCTET = r"(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_IPV4 = rf"^{_OCTET}\.{_OCTET}\.{_OCTET}\.{_OCTET}$"
+_HEX = pl.Series([f"{number:02x}" for number in range(256)])
+
+
 def canonical_ips(frame: pl.DataFrame, keys: dict[str, str]) -> pl.DataFrame:
     """Return `frame` with address columns in canonical text and their ip_key columns added.
 
     `keys` maps address column → key column to add (empty text: none). What is no address becomes NULL in both.
-    Each distinct address is parsed once: a flow file has few of them.
     """
     for column, key in keys.items():
-        raw = frame[column].unique().drop_nulls()
-        parsed: list[Any] = [parse_ip(text) for text in raw]
-        texts = pl.Series([None if ip is None else str(ip) for ip in parsed], dtype=pl.String)
-        new = [pl.col(column).replace_strict(raw, texts, default=None).alias(column)]
-        if key:
-            hexes = pl.Series([None if ip is None else ip_key(str(ip)) for ip in parsed], dtype=pl.String)
-            new.append(pl.col(column).replace_strict(raw, hexes, default=None).alias(key))
-        frame = frame.with_columns(new) if raw.len() else frame.with_columns(
-            [pl.lit(None, pl.String).alias(name) for name in (column, key) if name]
-        )
-    return frame
+        known = _canonical(frame[column].unique().drop_nulls())
+        named = known.rename({"text": column, "ip": "_ip", "key": key or "_key"})
+        frame = frame.join(named, on=column, how="left", maintain_order="left").drop(column).rename({"_ip": column})
+    return frame.drop("_key", strict=False)
+
+
+def _canonical(texts: pl.Series) -> pl.DataFrame:
+    """text, canonical ip and ip_key of distinct texts: IPv4 by expressions, the few others one by one."""
+    frame = texts.alias("text").to_frame().with_columns(pl.col("text").str.extract_groups(_IPV4).alias("octets"))
+    is_v4 = pl.col("octets").struct.field("1").is_not_null()
+    hexes = [pl.lit(_HEX).gather(pl.col("octets").struct.field(str(n)).cast(pl.UInt32)) for n in range(1, 5)]
+    v4 = frame.filter(is_v4).select(
+        "text", pl.col("text").alias("ip"), pl.concat_str(pl.lit(f"{0xFFFF:024x}"), *hexes).alias("key")
+    )
+    rest = frame.filter(~is_v4)["text"]
+    parsed = [parse_ip(text) for text in rest]
+    others = pl.DataFrame({
+        "text": rest,
+        "ip": pl.Series([None if ip is None else str(ip) for ip in parsed], dtype=pl.String),
+        "key": pl.Series([None if ip is None else ip_key(str(ip)) for ip in parsed], dtype=pl.String),
+    })
+    return pl.concat([v4, others])

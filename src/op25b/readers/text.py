@@ -4,25 +4,37 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
-from collections.abc import Iterator
+import zlib
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any, TypeVar, cast
 
 import polars as pl
 
-BLOCK_BYTES = 32 * 2**20
-MAX_LINE_BYTES = 2**20
+from op25b.errors import InputError
+
+BLOCK_BYTES = 16 * 2**20
+MAX_LINE_BYTES = 64 * 2**20
+_PIECE_BYTES = 2**20
 _MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Block:
-    """Consecutive whole lines of a file; `first_line` is the number of the first one, from 1."""
+    """Consecutive lines of a file; `first_line` is the number of the first one, from 1.
+
+    `whole` is false where the last line does not end in a line feed, so it is the file's last and may be cut.
+    """
 
     lines: pl.Series
     first_line: int
+    whole: bool = True
 
 
 def compression(path: Path) -> str | None:
@@ -32,38 +44,79 @@ def compression(path: Path) -> str | None:
     return next((name for magic, name in _MAGIC.items() if start.startswith(magic)), None)
 
 
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Turn what the operating system and the decompressors raise into an `InputError` about `path`."""
+    try:
+        yield
+    except (OSError, EOFError, zlib.error, lzma.LZMAError, ValueError) as error:
+        problem = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise InputError(path, f"cannot be read to its end: {problem or type(error).__name__}",
+                         "the file may be damaged or still being written; copy it again") from error
+
+
 def opened(path: Path) -> IO[bytes]:
     """Open a plain or compressed file for reading its decompressed bytes."""
-    match compression(path):
-        case "gzip":
-            return cast("IO[bytes]", gzip.open(path, "rb"))
-        case "bzip2":
-            return cast("IO[bytes]", bz2.open(path, "rb"))
-        case "xz":
-            return cast("IO[bytes]", lzma.open(path, "rb"))
-        case "zstd":
-            import pyarrow as pa
+    with readable(path):
+        match compression(path):
+            case "gzip":
+                return cast("IO[bytes]", gzip.open(path, "rb"))
+            case "bzip2":
+                return cast("IO[bytes]", bz2.open(path, "rb"))
+            case "xz":
+                return cast("IO[bytes]", lzma.open(path, "rb"))
+            case "zstd":
+                import pyarrow as pa
 
-            return cast("IO[bytes]", pa.input_stream(str(path), compression="zstd"))
-    return path.open("rb")
+                return cast("IO[bytes]", pa.input_stream(str(path), compression="zstd"))
+        return path.open("rb")
 
 
 def chunks(stream: IO[bytes], size: int = BLOCK_BYTES) -> Iterator[bytes]:
-    """Cut a stream into pieces that end at line ends; the last one may not."""
-    rest = b""
-    while piece := stream.read(size):
+    """Cut a stream into pieces of about `size` bytes that end at line ends; the last one may not.
+
+    The whole lines read before the stream fails are yielded, then its error is raised. A line that is longer than
+    `MAX_LINE_BYTES` is cut.
+    """
+    # read1 hands over what a decompressor has; read would lose it where the next bytes are damaged.
+    read: Any = getattr(stream, "read1", stream.read)
+    # Nothing is lost of a plain file, and large pieces need not be joined.
+    piece_bytes = size if isinstance(stream, io.BufferedReader) else _PIECE_BYTES
+    held: list[bytes] = []
+    length, failure, skipping = 0, None, False
+    while failure is None:
+        try:
+            piece = read(min(size, piece_bytes))
+        except (OSError, EOFError, zlib.error, lzma.LZMAError, ValueError) as error:
+            piece, failure = b"", error
+        if not piece:
+            break
+        if skipping:
+            piece = piece[piece.find(b"\n"):] if b"\n" in piece else b""
+            skipping = not piece
+        held.append(piece)
+        length += len(piece)
+        if length < size:
+            continue
         cut = piece.rfind(b"\n") + 1
         if cut:
-            yield rest + piece[:cut]
-            rest = piece[cut:]
-        else:
-            rest += piece
+            yield b"".join([*held[:-1], piece[:cut]])
+            held, length = [piece[cut:]], len(piece) - cut
+        elif length > MAX_LINE_BYTES:
+            skipping = True
+    rest = b"".join(held)
+    if failure is not None:
+        rest = rest[: rest.rfind(b"\n") + 1]
     if rest:
         yield rest
+    if failure is not None:
+        raise failure
 
 
 def lines_of(data: bytes, name: str = "line") -> pl.Series:
     """The lines of a block as a string column; broken UTF-8 becomes U+FFFD, NUL bytes stay."""
+    if not data:
+        return pl.Series(name, [], pl.String)
     try:
         return pl.read_lines(data, name=name)[name]
     except pl.exceptions.ComputeError:
@@ -71,10 +124,27 @@ def lines_of(data: bytes, name: str = "line") -> pl.Series:
 
 
 def blocks(path: Path, size: int = BLOCK_BYTES) -> Iterator[Block]:
-    """Read a text file as blocks of whole lines."""
+    """Read a text file as blocks of whole lines, each made while the one before it is used."""
+    return ahead(_blocks(path, size))
+
+
+def _blocks(path: Path, size: int) -> Generator[Block, None, None]:
     first = 1
-    with opened(path) as stream:
+    with opened(path) as stream, readable(path):
         for data in chunks(stream, size):
-            lines = lines_of(data)
-            yield Block(lines, first)
+            lines = lines_of(data.removeprefix(b"\xef\xbb\xbf") if first == 1 else data)
+            yield Block(lines, first, data.endswith(b"\n"))
             first += lines.len()
+
+
+def ahead(items: Generator[T, None, None]) -> Iterator[T]:
+    """Yield the items, each made by a thread while the one before it is used."""
+    end = object()
+    try:
+        with ThreadPoolExecutor(1) as pool:
+            coming = pool.submit(next, items, end)
+            while (item := coming.result()) is not end:
+                coming = pool.submit(next, items, end)
+                yield cast("T", item)
+    finally:
+        items.close()

@@ -46,20 +46,24 @@ def finish(frame: pl.DataFrame, what: str) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Split parsed flow records into (good rows in canonical form, rejected rows).
 
     `frame` has `record` (its number in the file), src_ip, dst_ip, times, ports, protocol, packets, bytes,
-    tcp_flags, sampling_interval.
+    tcp_flags, sampling_interval; it may have `problem` (why a record is none, else NULL) and `established`, where the
+    format says more than flags do.
     """
     frame = canonical_ips(frame, {"src_ip": "src_key", "dst_ip": "dst_key"})
     needed = ["first_seen", "last_seen", "src_ip", "dst_ip", "src_port", "dst_port", "protocol", "packets", "bytes"]
     missing = pl.concat_str([pl.when(pl.col(c).is_null()).then(pl.lit(c + " ")) for c in needed], ignore_nulls=True)
     backwards = (pl.col("last_seen") < pl.col("first_seen")).fill_null(value=False)
+    known = pl.col("problem") if "problem" in frame.columns else pl.lit(None, pl.String)
     frame = frame.with_columns(
-        pl.when(missing != "").then(pl.lit("unreadable: ") + missing.str.strip_chars_end())
+        pl.when(known.is_not_null()).then(known)
+        .when(missing != "").then(pl.lit("unreadable: ") + missing.str.strip_chars_end())
         .when(backwards).then(pl.lit("ends before it starts"))
         .alias("reason")
     )
     bad = frame.filter(pl.col("reason").is_not_null())
-    good = frame.filter(pl.col("reason").is_null()).drop("reason", "record")
+    good = frame.filter(pl.col("reason").is_null()).drop("reason", "record", "problem", strict=False)
     flags, port, interval = pl.col("tcp_flags"), pl.col("src_port"), pl.col("sampling_interval")
-    good = good.with_columns(established(flags, port, interval).alias("established"))
+    if "established" not in good.columns:
+        good = good.with_columns(established(flags, port, interval).alias("established"))
     shown = [(row["record"], None, f"{what} {row['reason']}", None) for row in bad.iter_rows(named=True)]
     return good, rejects(shown)

@@ -1,7 +1,9 @@
 """nfcapd files of any version the installed nfdump reads; nfdump is a subprocess with the port filter pushed down.
 
 Traps seen with nfdump 1.7.1: it exits 0 after errors (they are on stderr only); it prints `No matching flows` even
-with -q; `%ter` is wrong by up to a second (so the end is first + duration); 0 flags mean "not exported".
+with -q; `%ter` is wrong by up to a second (so the end is first + duration); 0 flags mean "not exported"; a colon in a
+path means a range of files (so it gets /dev/fd/N); and where the sampling is known nfcapd has already multiplied
+packets and bytes by it, while the lake holds what was exported.
 """
 
 from __future__ import annotations
@@ -11,113 +13,166 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import IO
 
 import polars as pl
 
 from op25b.errors import InputError, MissingDependencyError
 from op25b.readers.base import Batch, Format, Head, Source, rejects
 from op25b.readers.flows.common import finish, flag_bits
-from op25b.readers.text import chunks
+from op25b.readers.text import ahead, chunks, compression, opened, readable
 from op25b.workspace import MAIL_PORTS
 
-_FIELDS = {
+# Column → nfdump's token for it.
+FIELDS = {
     "first": "%tsr", "duration": "%tds", "received": "%trr", "protocol": "%pr", "src_ip": "%sa", "src_port": "%sp",
     "dst_ip": "%da", "dst_port": "%dp", "packets": "%ipkt", "bytes": "%ibyt", "flags": "%flg", "exporter": "%ra",
-    "forwarding_status": "%fwd",
+    "forwarding_status": "%fwd", "exporter_id": "%exp",
 }
-_FILTER = f"proto tcp and port in [ {' '.join(map(str, MAIL_PORTS))} ]"
-_TROUBLE = re.compile(r"error|short read|corrupt|unknown|not a nfdump|failed", re.IGNORECASE)
+_TEXT = {"src_ip", "dst_ip", "flags", "exporter"}
+_SECONDS = {"first", "duration", "received"}
+_TYPES = {name: pl.String() if name in _TEXT else pl.Float64() if name in _SECONDS else pl.Int64() for name in FIELDS}
+PORT_FILTER = f"proto tcp and port in [ {' '.join(map(str, MAIL_PORTS))} ]"
+_TROUBLE = re.compile(r"error|short read|corrupt|unknown|not a nfdump|failed|unable", re.IGNORECASE)
+_EXPORTER = re.compile(r"^SysID: (\d+),")
+_SAMPLER = re.compile(r"^ +Sampler:.* packet interval: (\d+), packet space: (\d+)")
 _NO_FLOWS = b"No matching flows"
+_BLOCK_BYTES = 16 * 2**20
 
 
 def recognise(head: Head) -> str | None:
-    """nfcapd files start with the magic number 0xA50C, little endian, and a layout version of 1 or 2."""
+    """Nfcapd files start with the magic number 0xA50C, little endian, and a layout version of 1 or 2."""
     if head.data[:2] == b"\x0c\xa5" and head.data[2:4] in (b"\x01\x00", b"\x02\x00"):
         return f"nfdump magic 0xA50C, layout version {head.data[2]}"
     return None
 
 
-def _nfdump() -> str:
+def read(source: Source) -> Iterator[Batch]:
+    """Yield the TCP records on mail ports, both directions; what nfdump can read of a damaged file comes first."""
+    with _plain(source) as file, ThreadPoolExecutor(1) as pool:
+        sampling = pool.submit(_intervals, file)  # takes a while: nfdump goes through the whole file for it
+        total = _records(file)
+        seen = 0
+        for data in ahead(_printed(source, file)):
+            batch = _batch(data, seen, sampling.result(), source.sampling_interval)
+            seen += batch.rows_read
+            yield batch
+        if total is None:
+            raise _trouble(source, "it has no flow count at its end")
+        # The rest of the file are flows on other ports, which nfdump's filter left out.
+        yield Batch(FORMAT.table.empty(), total - seen, 0, rejects([]))
+
+
+@contextmanager
+def _plain(source: Source) -> Iterator[IO[bytes]]:
+    """The open file, unpacked where it was compressed as a whole (nfcapd's own compression is nfdump's affair)."""
+    with readable(source.path):
+        if compression(source.path) is None:
+            file = source.path.open("rb")
+        else:
+            file = tempfile.TemporaryFile()  # type: ignore[assignment]  # noqa: SIM115 -- closed below
+            with opened(source.path) as packed:
+                shutil.copyfileobj(packed, file)
+            file.flush()
+    with file:
+        yield file
+
+
+def _command(*arguments: str) -> list[str]:
     program = shutil.which("nfdump")
     if program is None:
         msg = "nfdump is not installed, and nfcapd files are read with it\n  apt-get install nfdump"
         raise MissingDependencyError(msg)
-    return program
+    return [program, *arguments]
 
 
-def _trouble(path: Path, stderr: str, code: int) -> None:
-    """Raise `InputError` when nfdump complained: its exit status alone does not tell."""
-    complaint = next((line for line in stderr.splitlines() if _TROUBLE.search(line)), None)
-    if code or complaint:
-        problem = f"nfdump cannot read it: {(complaint or stderr).strip() or f'exit status {code}'}"
-        remedy = "the file may be incomplete (still being written by nfcapd) or damaged; leave it out or copy it again"
-        raise InputError(path, problem, remedy)
+def _name(file: IO[bytes]) -> str:
+    return f"/dev/fd/{file.fileno()}"
 
 
-def records(path: Path) -> int:
-    """Number of flow records in the file, all ports, by the file's own statistics."""
-    done = subprocess.run([_nfdump(), "-I", "-r", str(path)], capture_output=True, text=True, check=False,
-                          errors="replace", stdin=subprocess.DEVNULL)
-    _trouble(path, done.stderr, done.returncode)
+def _asked(file: IO[bytes], *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(_command(*arguments), capture_output=True, text=True, check=False, errors="replace",
+                          stdin=subprocess.DEVNULL, pass_fds=(file.fileno(),))
+
+
+def _records(file: IO[bytes]) -> int | None:
+    """Number of flow records in the file, all ports, by the statistics at its end; None when those are damaged."""
+    done = _asked(file, "-I", "-r", _name(file))
     found = re.search(r"^Flows: (\d+)$", done.stdout, re.MULTILINE)
-    if found is None:
-        raise InputError(path, "nfdump -I printed no flow count", "check that 'nfdump -I -r FILE' works")
-    return int(found[1])
+    return None if found is None or done.returncode or _TROUBLE.search(done.stderr) else int(found[1])
 
 
-def read(source: Source) -> Iterator[Batch]:
-    """Yield the TCP records on mail ports, both directions."""
-    total = records(source.path)
-    command = [_nfdump(), "-q", "-N", "-6", "-r", str(source.path), "-o", "fmt:" + ",".join(_FIELDS.values()), _FILTER]
+def _intervals(file: IO[bytes]) -> dict[int, int | None]:
+    """Exporter number → sampling interval, where the file tells it; None where an exporter has several."""
+    intervals: dict[int, int | None] = {}
+    exporter = 0
+    for line in _asked(file, "-E", _name(file)).stdout.splitlines():
+        if found := _EXPORTER.match(line):
+            exporter = int(found[1])
+        elif (found := _SAMPLER.match(line)) and int(found[1]):
+            interval = (int(found[1]) + int(found[2])) // int(found[1])
+            intervals[exporter] = interval if intervals.get(exporter, interval) == interval else None
+    return intervals
+
+
+def _printed(source: Source, file: IO[bytes]) -> Generator[bytes, None, None]:
+    """What nfdump prints of the file; `InputError` at the end when it complained: its exit status does not tell."""
+    layout = "fmt:" + ",".join(FIELDS.values())
+    command = _command("-r", _name(file), "-q", "-N", "-6", "-o", layout, PORT_FILTER)
     environment = {**os.environ, "TZ": "UTC", "LC_ALL": "C"}
-    seen = 0
     with tempfile.TemporaryFile() as errors, subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=errors, stdin=subprocess.DEVNULL, env=environment
+        command, stdout=subprocess.PIPE, stderr=errors, stdin=subprocess.DEVNULL, env=environment,
+        pass_fds=(file.fileno(),),
     ) as process:
-        try:
-            for data in chunks(process.stdout):  # type: ignore[arg-type]  # stdout is a pipe, so never None
-                if not data.startswith(_NO_FLOWS):
-                    batch = _batch(data, seen, source.sampling_interval)
-                    seen += batch.rows_read
-                    yield batch
-        finally:
-            if process.poll() is None and process.stdout is not None:
-                process.stdout.close()
-            process.wait()
+        for data in chunks(process.stdout, _BLOCK_BYTES):  # type: ignore[arg-type]  # a pipe, so never None
+            if not data.startswith(_NO_FLOWS):
+                yield data
+        code = process.wait()
         errors.seek(0)
-        _trouble(source.path, errors.read().decode("utf-8", "replace"), process.returncode)
-    # The rest of the file are flows on other ports, which nfdump's filter left out.
-    yield Batch(FORMAT.table.empty(), total - seen, 0, rejects([]))
+        complaints = errors.read().decode("utf-8", "replace").splitlines()
+    complaint = next((line for line in complaints if _TROUBLE.search(line)), f"exit status {code}" if code else "")
+    if complaint:
+        raise _trouble(source, complaint.replace(_name(file), "the file").strip())
 
 
-def _batch(data: bytes, seen: int, interval: int | None) -> Batch:
-    text = pl.read_csv(data, has_header=False, schema=dict.fromkeys(_FIELDS, pl.String), quote_char=None,
-                       truncate_ragged_lines=True).with_columns(pl.all().str.strip_chars())
+def _trouble(source: Source, complaint: str) -> InputError:
+    return InputError(source.path, f"nfdump cannot read it to its end: {complaint}",
+                      "the file may be damaged or still being written; copy it again")
 
-    def milliseconds(column: str) -> pl.Expr:
-        return pl.col(column).str.replace(".", "", literal=True).cast(pl.Int64, strict=False)
 
+def _batch(data: bytes, seen: int, intervals: dict[int, int | None], default: int | None) -> Batch:
+    # fmt: pads with blanks; without them Polars reads numbers as such, and what is none becomes NULL.
+    text = pl.read_csv(data.translate(None, b" "), has_header=False, schema=_TYPES, quote_char=None,
+                       truncate_ragged_lines=True, ignore_errors=True)
     distinct = text["flags"].unique().drop_nulls()
     bits = pl.Series([flag_bits(flags) for flags in distinct], dtype=pl.Int16)
-    first = pl.from_epoch(milliseconds("first"), time_unit="ms").cast(pl.Datetime("us"))
+    exporter = pl.col("exporter_id")
+    known = exporter.replace_strict(list(intervals), list(intervals.values()), default=default, return_dtype=pl.Int32)
+    # What nfcapd multiplied is divided again.
+    factors = [interval or 1 for interval in intervals.values()]
+    factor = exporter.replace_strict(list(intervals), factors, default=1, return_dtype=pl.Int64)
     frame = text.select(
         pl.int_range(seen + 1, seen + text.height + 1).alias("record"),
-        first.alias("first_seen"),
-        (first + pl.duration(milliseconds=milliseconds("duration"))).alias("last_seen"),
-        pl.from_epoch(milliseconds("received"), time_unit="ms").cast(pl.Datetime("us")).alias("received"),
-        "src_ip", "dst_ip",
+        _time(pl.col("first")).alias("first_seen"), _time(pl.col("first") + pl.col("duration")).alias("last_seen"),
+        _time(pl.col("received")).alias("received"), "src_ip", "dst_ip",
         *[pl.col(c).cast(pl.Int32, strict=False) for c in ("src_port", "dst_port", "protocol")],
-        *[pl.col(c).cast(pl.Int64, strict=False) for c in ("packets", "bytes")],
+        *[pl.col(c) // factor if intervals else pl.col(c) for c in ("packets", "bytes")],
         pl.col("flags").replace_strict(distinct, bits, default=None).alias("tcp_flags"),
-        pl.lit(interval, pl.Int32).alias("sampling_interval"),
-        pl.col("exporter"),
+        (known if intervals else pl.lit(default, pl.Int32)).alias("sampling_interval"),
+        "exporter",
         # 0 means that the exporter sent none (RFC 7270: 0 is "unknown").
         pl.col("forwarding_status").cast(pl.Int16, strict=False).replace(0, None),
     )
     good, bad = finish(frame, "flow record")
     return Batch(good, text.height, good.height, bad)
+
+
+def _time(seconds: pl.Expr) -> pl.Expr:
+    """Seconds since 1970, exact to the millisecond."""
+    return pl.from_epoch((seconds * 1000).round().cast(pl.Int64, strict=False), time_unit="ms").cast(pl.Datetime("us"))
 
 
 FORMAT = Format("nfcapd", "flows", recognise, read)

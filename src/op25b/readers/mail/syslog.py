@@ -1,145 +1,160 @@
 """Syslog lines as columns: time stamps in the forms syslog daemons write, host, tag and message.
 
 Forms read: RFC 3164 (`Nov 24 12:00:01`, no year, local time), the same with a year in front, ISO 8601 with or without
-fraction and zone (rsyslog's and systemd's default), RFC 5424, each with or without a `<priority>`.
+fraction and zone (rsyslog's and systemd's default), RFC 5424, each with or without a `<priority>`. `message repeated
+N times: [ ... ]` (rsyslog) and `last message repeated N times` (others) stand for that message N times.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from op25b.readers.base import Source
-from op25b.readers.text import Block
+from op25b.readers.base import Reject
+from op25b.readers.mail.clock import Clock
+from op25b.readers.text import BLOCK_BYTES, Block, ahead, blocks
 
-_MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-_BSD = r"^[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d "
-_YEAR_BSD = r"^\d{4} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d "
-_ISO = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d"
-_PRIORITY = r"^<\d{1,3}>(?:1 )?"
-
-
-def split(block: Block) -> pl.DataFrame:
-    """One row a line: line, month (of stamps without a year), stamp, host, tag, rest; stamp is NULL where none is."""
-    frame = pl.DataFrame({"line": pl.int_range(block.first_line, block.first_line + block.lines.len(), eager=True),
-                          "text": block.lines})
-    text = pl.col("text")
-    frame = frame.with_columns(
-        pl.when(text.str.starts_with("<")).then(text.str.replace(_PRIORITY, "")).otherwise(text).alias("text")
-    )
-    bsd = text.str.contains(_BSD)
-    if frame.select(bsd.all()).item():
-        return _split_bsd(frame)
-    iso, dated = text.str.contains(_ISO), text.str.contains(_YEAR_BSD)
-    none = ~(bsd | iso | dated)
-    parts = [
-        _split_bsd(frame.filter(bsd)),
-        _split_iso(frame.filter(iso)),
-        _split_dated(frame.filter(dated)),
-        frame.filter(none).select("line", *[pl.lit(None, pl.String).alias(c) for c in ("stamp", "host", "tag")],
-                                  pl.col("text").alias("rest")),
-    ]
-    return pl.concat(parts, how="vertical").sort("line")
+_BSD = r"^[A-Z][a-z]{2} [ 0-9][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2} "
+_YEAR_BSD = r"^[0-9]{4} [A-Z][a-z]{2} [ 0-9][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2} "
+_ISO = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}"
+_PRIORITY = r"^<[0-9]{1,3}>(?:1 )?"
+# RFC 5424 has `app procid msgid structured-data` where others have `tag:`.
+_RFC5424 = r"^([^\s:\[]+) ([0-9]+|-) \S+ (?:-|(?:\[(?:[^\]\\]|\\.)*\])+)(?: \x{FEFF}?|$)"
+_REPEATED = r"^message repeated ([0-9]+) times(?:: \[ ?(.*)\])?$"
+# Solaris puts `[ID number facility.level]` before every message.
+_SOLARIS = r"^\[ID [0-9]+ \S+\] "
+MAX_REPEATS = 9999
 
 
-def _fields(frame: pl.DataFrame, stamp: pl.Expr, remainder: pl.Expr) -> pl.DataFrame:
-    return (
-        frame.select("line", stamp.alias("stamp"), remainder.str.splitn(" ", 3).alias("parts"))
-        .unnest("parts")
-        .select("line", "stamp", pl.col("field_0").alias("host"), pl.col("field_1").alias("tag"),
-                pl.col("field_2").alias("rest"))
-    )
+@dataclass(frozen=True)
+class Lines:
+    """The lines of one block that may matter, and what is known of the others.
 
-
-def _split_bsd(frame: pl.DataFrame) -> pl.DataFrame:
-    return _fields(frame, pl.col("text").str.slice(0, 15), pl.col("text").str.slice(16))
-
-
-def _split_dated(frame: pl.DataFrame) -> pl.DataFrame:
-    return _fields(frame, pl.col("text").str.slice(0, 20), pl.col("text").str.slice(21))
-
-
-def _split_iso(frame: pl.DataFrame) -> pl.DataFrame:
-    # RFC 5424 has `app procid msgid structured-data` where others have `tag:`; rewrite it as `app[procid]: message`.
-    new = r"^(\S+ \S+) ([^\s:\[]+) (\d+|-) \S+ (?:-|\[(?:[^\]\\]|\\.)*\])(?: \x{FEFF}?|$)"
-    text = pl.col("text").str.replace(new, "${1} ${2}[${3}]: ")
-    # `2026-01-31 12:00:01` (a blank instead of T) is one stamp too.
-    text = text.str.replace(r"^(\d{4}-\d\d-\d\d) (\d\d:)", "${1}T$2")
-    frame = frame.with_columns(text.str.splitn(" ", 2).alias("parts")).unnest("parts")
-    return _fields(frame, pl.col("field_0"), pl.col("field_1"))
-
-
-@dataclass
-class Clock:
-    """Turns the stamps of one file into UTC, in file order; remembers the year across blocks.
-
-    RFC 3164 stamps have no year. It is the input's `year` for the first line, else the year that puts the first line
-    less than a year before the file was last written; a step from December back to January starts a new year.
+    `frame` has line, at (UTC, NULL where the stamp is no time), host, tag (`postfix/smtpd[1]:`), rest, and times (how
+    often the line counts); `count` is the number of all lines of the block; `bad` are lines that are not syslog's.
     """
 
-    source: Source
-    year: int | None = None
-    last_month: int | None = None
+    frame: pl.DataFrame
+    count: int
+    bad: list[Reject]
 
-    def years(self, stamps: pl.Series) -> pl.Series:
-        """The year of each stamp of a block, in file order (stamps with a year get one that is not used)."""
-        months = stamps.str.slice(0, 3).replace_strict(_MONTHS, range(1, 13), default=None, return_dtype=pl.Int16)
-        known = months.fill_null(strategy="forward")
-        if known.is_null().all():
-            return pl.Series([self.year or 1970], dtype=pl.Int32).new_from_index(0, stamps.len())
-        if self.year is None:
-            self.year = self._first_year(next(s for s, m in zip(stamps, months, strict=True) if m is not None))
-        previous = known.shift(1)
-        if self.last_month is not None:
-            previous = previous.fill_null(self.last_month)
-        # More than half a year at once is a step over New Year (either way: late lines of December follow January's).
-        change = (known - previous).fill_null(0)
-        steps = (change < -6).cast(pl.Int32) - (change > 6).cast(pl.Int32)
-        years = (steps.cum_sum() + self.year).alias("year")
-        self.year, self.last_month = int(years[-1]), int(known[-1])
-        return years
 
-    def _first_year(self, stamp: str) -> int:
-        if self.source.year is not None:
-            return self.source.year
-        written = datetime.fromtimestamp(self.source.path.stat().st_mtime, UTC)
-        year = written.year
-        # 29 February exists in leap years only; %j would be wrong for the rest of the year, so compare as text.
-        first = f"{_MONTHS.index(stamp[:3]) + 1:02d}{stamp[4:6].replace(' ', '0')}"
-        return year if first <= f"{written + timedelta(days=1):%m%d}" or written.strftime("%m%d") == "1231" else year - 1
+def read(clock: Clock, marks: str, size: int = BLOCK_BYTES) -> Iterator[Lines]:
+    """Yield the lines of the clock's file that match the pattern `marks`, block by block.
 
-    def utc(self, frame: pl.DataFrame) -> pl.Series:
-        """UTC times of the rows of a frame with `stamp` and `year`; NULL where the stamp is no time."""
-        stamp, zone = pl.col("stamp"), self.source.timezone
-        local = pl.concat_str([pl.col("year").cast(pl.String), pl.lit(" "), stamp])
-        dated = pl.when(stamp.str.slice(0, 2).str.contains(r"^\d\d")).then(stamp).otherwise(local)
-        iso = stamp.str.contains("-", literal=True)
-        seconds = dated.str.replace(r"  (\d) ", " 0$1 ").str.to_datetime("%Y %b %d %H:%M:%S", strict=False,
-                                                                      time_unit="us")
-        moment = stamp.str.replace(",", ".", literal=True)
-        has_zone = moment.str.contains(r"(?:Z|[+-]\d\d:?\d\d)$")
-        zoned = (
-            moment.str.replace(r"Z$", "+00:00").str.replace(r"([+-]\d\d)(\d\d)$", "$1:$2")
-            .str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%:z", strict=False, time_unit="us", time_zone="UTC")
-            .dt.replace_time_zone(None)
-        )
-        plain = moment.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", strict=False, time_unit="us")
+    `marks` is a cheap test (an alternation of literals) that drops most lines before anything is done to them.
+    A block is made while the one before it is used.
+    """
+    return ahead(_read(clock, marks, size))
 
-        def to_utc(expression: pl.Expr) -> pl.Expr:
-            return expression.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null").dt.convert_time_zone(
-                "UTC").dt.replace_time_zone(None)
 
-        if not frame.select(iso.any()).item():
-            return frame.select(to_utc(seconds).alias("at"))["at"]
-        return frame.select(
-            pl.when(iso & has_zone).then(zoned).when(iso).then(to_utc(plain)).otherwise(to_utc(seconds)).alias("at")
-        )["at"]
+def _read(clock: Clock, marks: str, size: int) -> Generator[Lines, None, None]:
+    before = ""
+    for block in blocks(clock.source.path, size):
+        yield _lines(block, clock, marks, before)
+        before = block.lines[-1]
 
 
 def looks_like_syslog(lines: list[str]) -> bool:
     """Whether one of the first lines has a syslog time stamp."""
     return any(re.match(f"(?:{_PRIORITY[1:]})?(?:{_BSD[1:]}|{_YEAR_BSD[1:]}|{_ISO[1:]})", line) for line in lines[:50])
 
+
+def _lines(block: Block, clock: Clock, marks: str, before: str) -> Lines:
+    text = pl.col("text")
+    frame = _without_priority(pl.DataFrame({"text": block.lines}))
+    frame = frame.select(
+        pl.int_range(block.first_line, block.first_line + pl.len()).alias("line"), "text",
+        clock.years(frame["text"]).alias("year"),
+    )
+    all_bsd = bool(frame.select(text.str.contains(_BSD).all()).item())
+    split = _split(frame.filter(text.str.contains(rf"{marks}|message repeated ")), all_bsd=all_bsd)
+    bad: list[Reject] = []
+    if not all_bsd:
+        stamped = text.str.contains(_BSD) | text.str.contains(_ISO) | text.str.contains(_YEAR_BSD)
+        other = frame.filter(~stamped & (text.str.strip_chars() != ""))
+        bad = [(line, None, "no syslog time stamp", content) for line, content in other["line", "text"].iter_rows()]
+    found = _repeats(split, block, before)
+    too_often = pl.col("times") > MAX_REPEATS
+    bad += [(line, None, f"repeated more than {MAX_REPEATS} times", None) for line in found.filter(too_often)["line"]]
+    found = found.filter(~too_often)
+    return Lines(found.with_columns(clock.utc(found).alias("at")), frame.height, bad)
+
+
+def _without_priority(frame: pl.DataFrame) -> pl.DataFrame:
+    if frame["text"].str.starts_with("<").any():
+        return frame.with_columns(pl.col("text").str.replace(_PRIORITY, ""))
+    return frame
+
+
+def _split(frame: pl.DataFrame, *, all_bsd: bool = False) -> pl.DataFrame:
+    """Line, year, stamp, host, tag, rest of the lines that have a stamp, in their order."""
+    text = pl.col("text")
+    if all_bsd:
+        parts = [_fields(frame, 15)]
+    else:
+        bsd = text.str.contains(_BSD)
+        iso, dated = text.str.contains(_ISO), text.str.contains(_YEAR_BSD)
+        parts = [_fields(frame.filter(bsd), 15), _fields(frame.filter(dated), 20), _split_iso(frame.filter(iso))]
+    split = pl.concat(parts).filter(pl.col("rest").is_not_null())
+    split = split.sort("line") if len(parts) > 1 else split
+    if split["rest"].str.starts_with("[ID ").any():
+        split = split.with_columns(pl.col("rest").str.replace(_SOLARIS, ""))
+    return _with_host(split) if split["host"].str.ends_with(":").any() else split
+
+
+def _with_host(split: pl.DataFrame) -> pl.DataFrame:
+    """Move host, tag and rest one place on in lines that name no host (it becomes `-`, as in RFC 5424)."""
+    hostless = pl.col("host").str.ends_with(":")
+    return split.with_columns(
+        pl.when(hostless).then(pl.lit("-")).otherwise("host").alias("host"),
+        pl.when(hostless).then("host").otherwise("tag").alias("tag"),
+        pl.when(hostless).then(pl.concat_str("tag", "rest", separator=" ")).otherwise("rest").alias("rest"),
+    )
+
+
+def _fields(frame: pl.DataFrame, stamp_length: int) -> pl.DataFrame:
+    stamp, remainder = pl.col("text").str.slice(0, stamp_length), pl.col("text").str.slice(stamp_length + 1)
+    return _named(frame.select("line", "year", stamp.alias("stamp"), remainder.str.splitn(" ", 3).alias("parts")))
+
+
+def _split_iso(frame: pl.DataFrame) -> pl.DataFrame:
+    # `2026-01-31 12:00:01` (a blank instead of T) is one stamp too.
+    text = pl.col("text").str.replace(r"^([0-9]{4}-[0-9]{2}-[0-9]{2}) ", "${1}T")
+    frame = frame.select("line", "year", text.str.splitn(" ", 2).struct.rename_fields(["stamp", "rest"]).alias("parts"))
+    frame = frame.unnest("parts").select(
+        "line", "year", "stamp", pl.col("rest").str.splitn(" ", 2).struct.rename_fields(["host", "rest"]).alias("parts")
+    ).unnest("parts")
+    return frame.select(
+        "line", "year", "stamp", "host",
+        pl.col("rest").str.replace(_RFC5424, "${1}[${2}]: ").str.splitn(" ", 2).struct.rename_fields(["tag", "rest"])
+        .alias("parts"),
+    ).unnest("parts")
+
+
+def _named(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.unnest("parts").rename({"field_0": "host", "field_1": "tag", "field_2": "rest"})
+
+
+def _repeats(split: pl.DataFrame, block: Block, before: str) -> pl.DataFrame:
+    """Replace lines that stand for repeated messages by the message, with its number in `times`."""
+    split = split.with_columns(pl.lit(1, pl.Int64).alias("times"))
+    is_repeat = pl.col("rest").str.starts_with("message repeated ")
+    repeats = split.filter(is_repeat)
+    if repeats.is_empty():
+        return split
+    groups = pl.col("rest").str.extract_groups(_REPEATED)
+    repeats = repeats.with_columns(
+        groups.struct.field("1").cast(pl.Int64, strict=False).alias("times"), groups.struct.field("2").alias("rest")
+    )
+    lasts = repeats.filter(pl.col("tag") == "last")
+    texts = [block.lines[line - block.first_line - 1] if line > block.first_line else before for line in lasts["line"]]
+    previous = _split(_without_priority(pl.DataFrame({"line": lasts["line"], "year": lasts["year"], "text": texts},
+                                                     schema_overrides={"text": pl.String})))
+    lasts = lasts.drop("tag", "rest").join(previous.select("line", "host", "tag", "rest"), on=["line", "host"])
+    repeats = pl.concat([repeats.filter(pl.col("tag") != "last"), lasts.select(repeats.columns)])
+    repeats = repeats.filter(pl.col("times").is_not_null() & pl.col("rest").is_not_null())
+    return pl.concat([split.filter(~is_repeat), repeats]).sort("line")

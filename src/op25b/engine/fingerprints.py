@@ -1,0 +1,131 @@
+"""What every part of the derived tables was made from, so that `build` makes only what is out of date.
+
+A part is one day of a day table, or a whole table. Its fingerprint is a hash of its SQL, the settings it reads, the
+input files that touch it, and the fingerprints or contents of the derived tables it reads. Of a table made as a whole
+only the content counts for the days that read it, and of `lease` only what was held on the day: a new lease log leaves
+the days it says nothing new of alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from op25b import schema
+from op25b.engine import duckdb as engine
+from op25b.engine.pipelines import PARAMETERS, Pipeline, direct_inputs, ingredients, pipelines
+from op25b.engine.reference import destination_networks
+from op25b.lake import Lake
+from op25b.workspace import Workspace
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+STATE = "built"
+_STATE_SCHEMA = {"table": pl.String, "part": pl.String, "fingerprint": pl.String}
+_KIND_OF = {"flow": "flows", "mail_event": "mail", "lease_record": "leases", "subscriber_record": "subscribers"}
+_CONTENT = "content"
+
+
+class Fingerprints:
+    """The fingerprints in the lake, and those the parts would have if they were made now."""
+
+    def __init__(self, workspace: Workspace, lake: Lake) -> None:
+        self._workspace, self._lake = workspace, lake
+        state, files = lake.files(STATE), lake.files("source_file")
+        rows = pl.read_parquet(state).iter_rows() if state else ()
+        self._made: dict[tuple[str, str], str] = {(table, part): fingerprint for table, part, fingerprint in rows}
+        self._files = pl.read_parquet(files) if files else schema.SOURCE_FILE.empty()
+        config = workspace.config
+        networks = json.dumps(config.networks.model_dump(mode="json"))
+        self._settings = {"network": networks, "destination_network": destination_networks(workspace).write_json(),
+                          "session_gap": str(config.engine.session_gap_seconds), "build_window": config.site.timezone}
+        self.days: list[date] = sorted({*lake.days("flow"), *lake.days("mail_event")})
+
+    def stale(self, pipeline: Pipeline, day: date | None) -> bool:
+        """Whether a part is out of date."""
+        return self._made.get((pipeline.name, _part(day))) != self._now(pipeline, day)
+
+    def remember(self, pipeline: Pipeline, days: Sequence[date | None], connection: DuckDBPyConnection) -> None:
+        """Note that parts were made, and store it; `connection` has a view of a table made as a whole."""
+        for day in days:
+            self._made[pipeline.name, _part(day)] = self._now(pipeline, day)
+        if pipeline.name == "lease":
+            self._made = {key: value for key, value in self._made.items()
+                          if key[0] != "lease" or not key[1].startswith(_CONTENT)}
+            self._lease_contents(connection, self.days)
+        elif pipeline.build == "whole":
+            digest = f"SELECT count(*), sum(hash(t)) FROM \"{pipeline.name}\" AS t"  # noqa: S608  # our own name
+            self._made[pipeline.name, _CONTENT] = str(connection.execute(digest).fetchall()[0])
+        self._save()
+
+    def add_lease_days(self, connect: Iterator[DuckDBPyConnection]) -> None:
+        """Days that came after the `lease` table was made need its contents too; `connect` gives one with `lease`."""
+        missing = [day for day in self.days if ("lease", f"{_CONTENT} {day}") not in self._made]
+        if missing:
+            self._lease_contents(next(connect), missing)
+
+    def _lease_contents(self, connection: DuckDBPyConnection, days: Sequence[date]) -> None:
+        windows = [(str(day), *engine.window(self._workspace, day)) for day in days]
+        frame = pl.DataFrame(windows, orient="row", schema=["day", "since", "until"])
+        connection.register("day_window", frame.to_arrow())
+        # An open lease that is closed on a later day is the same lease to this one: intervals are cut to the day.
+        rows = connection.execute("""
+            SELECT w.day, count(*), sum(hash(
+                l.ip_first, l.ip_last, l.port_first, l.port_last, l.subscriber, greatest(l.start, w.since),
+                least(coalesce(l."end", w.until), w.until)
+            ))
+            FROM day_window AS w
+            JOIN lease AS l ON l.start < w.until AND (l."end" IS NULL OR l."end" > w.since)
+            GROUP BY w.day
+        """).fetchall()
+        known = connection.execute("SELECT count(*) > 0 FROM lease").fetchall()[0][0]
+        connection.unregister("day_window")
+        found = {day: f"{count} {total}" for day, count, total in rows}
+        for day in days:
+            self._made["lease", f"{_CONTENT} {day}"] = f"{known} {found.get(str(day), 'none')}"
+
+    def _now(self, pipeline: Pipeline, day: date | None) -> str:
+        parts = [self._workspace.config.site.timezone, pipeline.sql,
+                 *(p.sql for p in ingredients(pipeline.name) if not p.stored)]
+        between = None
+        if day is not None:
+            since, until = engine.window(self._workspace, day)
+            between = (since - pipeline.margin, until + pipeline.margin)
+        for read in sorted(direct_inputs(pipeline.name)):
+            if read in PARAMETERS:
+                parts.append(self._settings[read])
+            elif read in _KIND_OF:
+                parts.append(read + " " + " ".join(self._touching(read, between)))
+            elif read in pipelines():
+                parts.append(read + " " + self._of(pipelines()[read], day))
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+    def _of(self, read: Pipeline, day: date | None) -> str:
+        """What counts of a stored table for one that reads it."""
+        if read.build == "whole":
+            part = f"{_CONTENT} {day}" if read.name == "lease" and day is not None else _CONTENT
+            return self._made.get((read.name, part if read.name != "lease" or day is not None else ""), "")
+        if day is not None:
+            return self._made.get((read.name, _part(day)), "")
+        return " ".join(f"{part}={made}" for (name, part), made in sorted(self._made.items()) if name == read.name)
+
+    def _touching(self, raw: str, between: tuple[datetime, datetime] | None) -> list[str]:
+        """Hashes of the input files with rows in a raw table, those of a span of time only where one is given."""
+        files = self._files.filter((pl.col("kind") == _KIND_OF[raw]) & (pl.col("rows_kept") > 0))
+        if between is not None and raw in {"flow", "mail_event"}:
+            files = files.filter((pl.col("first") < between[1]) & (pl.col("last") >= between[0]))
+        return sorted(files["sha256"])
+
+    def _save(self) -> None:
+        rows = [(table, part, fingerprint) for (table, part), fingerprint in sorted(self._made.items())]
+        self._lake.replace(STATE, pl.DataFrame(rows, schema=_STATE_SCHEMA, orient="row").to_arrow())
+
+
+def _part(day: date | None) -> str:
+    return "" if day is None else day.isoformat()

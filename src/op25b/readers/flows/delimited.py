@@ -1,0 +1,192 @@
+"""Delimited text with a header line → pieces of text columns under our names, block by block.
+
+Field counts are checked on the few suspicious lines only (last field empty, or one too many), where blank lines,
+repeated headers and a format's own noise (summaries, comments) are told from broken rows.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from functools import cache
+
+import polars as pl
+
+from op25b.errors import InputError
+from op25b.readers.base import Source
+from op25b.readers.flows.records import Piece
+from op25b.readers.text import ahead, chunks, lines_of, opened, readable
+
+# Larger blocks are slower: memory for them is taken from, and given back to, the system each time.
+BLOCK_BYTES = 8 * 2**20
+_DELIMITERS = ",\t|;"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a header line says: the file's column names in order, and our name → the file's name."""
+
+    separator: str
+    names: list[str]
+    columns: dict[str, str]
+    header: str = ""
+    spare: bool = False  # rows may have more fields than names (free text with delimiters at the end)
+
+
+@dataclass(frozen=True)
+class Syntax:
+    """How a format's files look: `layout` reads a header line (None: it is none)."""
+
+    layout: Callable[[str], Layout | None]
+    missing: str  # what to do when the file has no header line
+    noise: str | None = None  # a regular expression of lines that are no rows
+    marker: bytes | None = None  # starts header lines that may occur again with other columns
+    quoted: bool = False
+
+
+def separator_of(header: str) -> str:
+    """The delimiter that occurs most often in a header line."""
+    return max(_DELIMITERS, key=header.count)
+
+
+def names_of(header: str, separator: str | None = None) -> list[str]:
+    """The column names of a header line, without padding, quotes and the delimiter that may end it."""
+    separator = separator or separator_of(header)
+    names = [name.strip().strip('"') for name in header.lstrip("\ufeff").rstrip("\r\n").split(separator)]
+    return names[:-1] if names and not names[-1] else names
+
+
+def pieces(source: Source, syntax: Syntax) -> Iterator[Piece]:
+    """Read the file; an `InputError` says when it has no header line."""
+    return ahead(_pieces(source, syntax))
+
+
+def _pieces(source: Source, syntax: Syntax) -> Generator[Piece, None, None]:
+    layout: Layout | None = None
+    line = 1
+    with opened(source.path) as stream, readable(source.path):
+        for data in chunks(stream, BLOCK_BYTES):
+            for part in _segments(_unified(data), syntax.marker):
+                layout = (_header(part, syntax) if layout is None or _starts(part, syntax.marker) else None) or layout
+                if layout is None and _only_noise(part, syntax):
+                    line += part.count(b"\n")
+                    continue
+                if layout is None:
+                    raise InputError(source.path, "no header line with column names at its start", syntax.missing, 1)
+                piece, lines = _piece(part, layout, syntax, line)
+                line += lines
+                yield piece
+
+
+def _unified(data: bytes) -> bytes:
+    return data.replace(b"\r\n", b"\n") if b"\r" in data else data
+
+
+def _starts(part: bytes, marker: bytes | None) -> bool:
+    return marker is not None and part.startswith(marker)
+
+
+def _segments(data: bytes, marker: bytes | None) -> Iterator[bytes]:
+    """Cut a block before each header line after its first line."""
+    if marker is not None:
+        while (at := data.find(b"\n" + marker)) >= 0:
+            yield data[: at + 1]
+            data = data[at + 1 :]
+    yield data
+
+
+def _only_noise(part: bytes, syntax: Syntax) -> bool:
+    lines = part[:65536].decode("utf-8", "replace").strip().split("\n")
+    return syntax.noise is not None and all(re.search(syntax.noise, line.strip()) for line in lines)
+
+
+def _header(part: bytes, syntax: Syntax) -> Layout | None:
+    """The layout of the first line of a part that is a header; it is within the first few lines of a file."""
+    for line in part[:65536].decode("utf-8", "replace").split("\n")[:50]:
+        if (layout := syntax.layout(line)) is not None:
+            return layout
+    return None
+
+
+def _piece(data: bytes, layout: Layout, syntax: Syntax, first: int) -> tuple[Piece, int]:
+    """The rows of a block, and how many lines it has."""
+    frame = _cells(data, layout, syntax)
+    height = frame.height
+    width = len(layout.names)
+    names = {name: f"c{at}" for at, name in reversed(list(enumerate(layout.names)))}
+    frame = frame.with_row_index("record", first).with_columns(
+        pl.col("record").cast(pl.Int64), pl.lit(None, pl.String).alias("problem")
+    )
+    header = layout.header.strip()
+    odd = (pl.col(f"c{width - 1}") == "") | (pl.col(f"c{width}") != "") | pl.col("c0").str.ends_with(layout.names[0])
+    suspicious = frame.filter(odd)["record"]
+
+    @cache
+    def lines() -> pl.Series:
+        return lines_of(data)
+
+    if suspicious.len():
+        texts = lines().gather(suspicious - first)
+        verdict = _verdicts(texts, suspicious, layout, re.compile(syntax.noise or r"(?!)"), header)
+        frame = frame.update(verdict.drop("row"), on="record").filter(
+            ~pl.col("record").is_in(verdict.filter(~pl.col("row"))["record"].implode()))
+    selected = [pl.col(names[theirs]).alias(ours) for ours, theirs in layout.columns.items()]
+    return Piece(frame.select("record", "problem", *selected), lambda line: lines()[line - first], first), height
+
+
+def _cells(data: bytes, layout: Layout, syntax: Syntax) -> pl.DataFrame:
+    """The columns we need, c0, the last one, and one past it, as text; a missing field is empty text."""
+    width = len(layout.names)
+    wanted = sorted({layout.names.index(name) for name in layout.columns.values()} | {0, width - 1, width})
+    if not (syntax.quoted and b'"' in data):
+        return _read(data, layout.separator, width, wanted, quote=None)
+    try:
+        frame = _read(data, layout.separator, width, wanted, quote='"')
+        if frame.height == data.count(b"\n") + (not data.endswith(b"\n")):
+            return frame
+    except pl.exceptions.PolarsError:
+        pass
+    # A quote that does not end on its line would swallow the lines after it.
+    return _read(data, layout.separator, width, wanted, quote=None).with_columns(pl.all().str.strip_chars('"'))
+
+
+def _read(data: bytes, separator: str, width: int, wanted: list[int], *, quote: str | None) -> pl.DataFrame:
+    def parse(text: bytes) -> pl.DataFrame:
+        return pl.read_csv(
+            text, has_header=False, separator=separator, quote_char=quote, columns=wanted,
+            schema={f"c{at}": pl.String for at in range(width + 1)}, missing_columns="insert",
+            extra_columns="ignore", empty_string_is_null=False,
+        ).with_columns(pl.col(f"c{width - 1}", f"c{width}").fill_null(""))
+
+    try:
+        return parse(data)
+    except pl.exceptions.PolarsError:
+        return parse(data.decode("utf-8", "replace").encode())
+
+
+def _verdicts(texts: pl.Series, records: pl.Series, layout: Layout, noise: re.Pattern[str],
+              header: str) -> pl.DataFrame:
+    """record, problem, row (whether the line is a row at all) of suspicious lines."""
+    extra = 1 if header.endswith(layout.separator) and layout.separator != "\t" else 0
+    expected = len(layout.names)
+    rows: list[tuple[int, str | None, bool]] = []
+    for record, text in zip(records, texts, strict=True):
+        stripped = text.strip()
+        if not stripped or stripped == header or noise.search(stripped):
+            rows.append((record, None, False))
+            continue
+        count = _fields(text, layout.separator) - extra
+        good = count == expected or (layout.spare and count > expected)
+        rows.append((record, None if good else f"has {count} fields where the header has {expected}", True))
+    return pl.DataFrame(rows, schema={"record": pl.Int64, "problem": pl.String, "row": pl.Boolean}, orient="row")
+
+
+def _fields(text: str, separator: str) -> int:
+    if '"' not in text:
+        return text.count(separator) + 1
+    try:
+        return len(next(csv.reader([text], delimiter=separator)))
+    except (csv.Error, StopIteration):
+        return 0

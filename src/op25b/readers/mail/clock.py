@@ -1,0 +1,95 @@
+"""Time stamps of one log file → UTC, with the year that most syslog stamps lack."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+
+from op25b.readers.base import Source
+
+MONTHS = {name: number for number, name in enumerate(
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], start=1)}
+
+
+@dataclass
+class Clock:
+    """Turns the stamps of one file into UTC, in file order; remembers the year from block to block.
+
+    RFC 3164 stamps have no year. It is the input's `year` for the first line, else the year that puts the first line
+    less than a year before the file was last written. A step of more than half a year is a step over New Year: back
+    from December to January it starts a new year, and late lines of December after January's belong to the old one.
+    """
+
+    source: Source
+    year: int | None = None
+    last_month: int | None = None
+
+    def years(self, texts: pl.Series) -> pl.Series:
+        """The year of each line that begins with a month; lines with other stamps get one that is not used."""
+        runs = texts.str.slice(0, 3).rle().struct.unnest()
+        years = []
+        for at, month in enumerate(map(MONTHS.get, runs["value"])):
+            if month is not None:
+                if self.year is None:
+                    first = texts[int(runs["len"][:at].sum())]
+                    self.year = self.source.year or self._year_of_first(first)
+                elif self.last_month is not None and abs(month - self.last_month) > 6:
+                    self.year += 1 if month < self.last_month else -1
+                self.last_month = month
+            years.append(self.year)
+        if len(set(years)) == 1:
+            return pl.Series([years[0]], dtype=pl.Int32).new_from_index(0, texts.len())
+        each = pl.Series(years, dtype=pl.Int32)
+        return each.gather(pl.Series(range(len(years)), dtype=pl.UInt32).repeat_by(runs["len"]).explode())
+
+    def _year_of_first(self, stamp: str) -> int:
+        # A day's tolerance: the log's clock may be ahead of ours, and its local time is ahead of UTC in the east.
+        written = datetime.fromtimestamp(self.source.path.stat().st_mtime, UTC) + timedelta(days=1)
+        day = stamp[4:6].replace(" ", "0")
+        year = written.year
+        if f"{MONTHS[stamp[:3]]:02d}{day}" > f"{written:%m%d}":
+            year -= 1
+        if stamp.startswith("Feb 29"):
+            year = next(leap for leap in range(year, year - 9, -1) if _is_leap(leap))
+        return year
+
+    def utc(self, frame: pl.DataFrame) -> pl.Series:
+        """UTC times of the rows of a frame with `stamp` and `year`; NULL where the stamp is no time.
+
+        Of the hour that comes twice when summer time ends the first is meant; the hour that is skipped is no time.
+        """
+        # Lines of one second stand together, so each run of equal stamps is parsed once.
+        runs = frame.select("stamp", "year", pl.struct("stamp", "year").rle_id().alias("run"))
+        known = runs.filter(pl.col("run").diff().fill_null(1) != 0)
+        is_iso, is_dated = pl.col("stamp").str.contains(r"^[0-9]{4}-"), pl.col("stamp").str.contains(r"^[0-9]{4} ")
+        dated = pl.concat_str(pl.col("year").cast(pl.String), pl.col("stamp"), separator=" ")
+        times = pl.concat([
+            self._iso(known.filter(is_iso)), self._plain(known.filter(is_dated), pl.col("stamp")),
+            self._plain(known.filter(~is_iso & ~is_dated), dated),
+        ]).sort("run")["at"]
+        return times.gather(runs["run"])
+
+    def _plain(self, known: pl.DataFrame, stamp: pl.Expr) -> pl.DataFrame:
+        local = stamp.str.to_datetime("%Y %b %d %H:%M:%S", strict=False, time_unit="us")
+        return known.select("run", self._to_utc(local).alias("at"))
+
+    def _iso(self, known: pl.DataFrame) -> pl.DataFrame:
+        moment = pl.col("stamp").str.replace(",", ".", literal=True)
+        zoned = (
+            moment.str.replace(r"Z$", "+00:00").str.replace(r"([+-][0-9]{2})([0-9]{2})$", "$1:$2")
+            .str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%:z", strict=False, time_unit="us", time_zone="UTC")
+            .dt.replace_time_zone(None)
+        )
+        local = moment.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", strict=False, time_unit="us")
+        has_zone = moment.str.contains(r"(?:Z|[+-][0-9]{2}:?[0-9]{2})$")
+        return known.select("run", pl.when(has_zone).then(zoned).otherwise(self._to_utc(local)).alias("at"))
+
+    def _to_utc(self, local: pl.Expr) -> pl.Expr:
+        placed = local.dt.replace_time_zone(self.source.timezone, ambiguous="earliest", non_existent="null")
+        return placed.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+
+
+def _is_leap(year: int) -> bool:
+    return year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)

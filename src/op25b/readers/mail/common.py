@@ -1,0 +1,192 @@
+"""What the readers of mail logs share: events from the lines of several daemons, and the accounting of a block.
+
+One file often holds the lines of several programs (Sendmail and Dovecot in one `maillog`), so each reader of syslog
+files reads the lines of every `Daemon` it is given, not only those of the one that names the format.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, TypeVar
+
+import polars as pl
+
+from op25b import schema
+from op25b.readers.base import Batch, Head, Reject, Source, canonical_ips, rejects
+from op25b.readers.mail import syslog
+from op25b.readers.mail.clock import Clock
+from op25b.readers.text import BLOCK_BYTES, opened, readable
+
+TABLE = schema.raw_table("mail_event")
+T = TypeVar("T")
+Parser = Callable[[pl.DataFrame], pl.LazyFrame]
+FINE = pl.lit(None, pl.String)
+# A quoted local part may hold anything, also what looks like the rest of the line.
+QUOTED = r'"(?:[^"\\]|\\.)*"'
+DSN = r"[245]\.[0-9]{1,3}\.[0-9]{1,3}"
+_DOMAIN = r"@(\[[^\]]*\]|[^@\"]*)$"
+# Rotation and compression add these to a log's name: .1, .02, -20260131, .gz, .log
+_ROTATION = r"(?:\.(?:gz|bz2|xz|zst|log|[0-9]{1,8})|[.-][0-9]{6,8})$"
+# Sessions remembered from block to block; more can hardly be open at once.
+_REMEMBERED = 200_000
+# Columns of the events of a block before they are accounted for.
+_COLUMNS: dict[str, Any] = {"line": pl.Int64, "times": pl.Int64, **TABLE.schema, "reason": pl.String}
+EVENT = pl.Schema({name: kind for name, kind in _COLUMNS.items() if name not in {"day", "source"}})
+
+
+class Daemon(Protocol):
+    """How the lines of one mail program become events; may remember sessions from block to block."""
+
+    marks: ClassVar[str]
+    programs: ClassVar[str]
+
+    def events(self, lines: pl.DataFrame) -> pl.DataFrame:
+        """Events (columns of `EVENT`) of lines with line, times, at, host, tag and rest, all of this program."""
+        ...
+
+
+def read_syslog(source: Source, daemons: Sequence[Daemon], block_bytes: int = BLOCK_BYTES) -> Iterator[Batch]:
+    """Yield the events of a syslog file in which these daemons log; the first one has most of the lines."""
+    marks = "|".join(daemon.marks for daemon in daemons)
+    for lines in syslog.read(Clock(source), marks, block_bytes):
+        rest, events = lines.frame, []
+        for daemon in daemons:
+            mine = pl.col("tag").str.contains(rf"^(?:{daemon.programs})(?:\[|:)")
+            part = rest.filter(mine)
+            if part.height:
+                events.append(daemon.events(part))
+                rest = rest.filter(~mine) if part.height < rest.height else rest.clear()
+        texts = lines.frame.select("line", "rest")
+        yield account(together(events), lines.count, lines.bad, texts)
+
+
+def together(events: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """One frame of events from several, each with some of their columns."""
+    return pl.concat(events, how="diagonal") if events else pl.DataFrame(schema=EVENT)
+
+
+def by_kind(lines: pl.DataFrame, kinds: Mapping[str, pl.Expr], parsers: Mapping[str, Parser]) -> pl.DataFrame:
+    """The events of lines, each read by the parser of the first kind it is of; lines of no kind are left out."""
+    parts = []
+    for name, test in kinds.items():
+        # The first kinds are the frequent ones, so the others' patterns see few lines.
+        mine = lines.select(test.fill_null(value=False).alias("mine"))["mine"]
+        if mine.any():
+            parts.append(parsers[name](lines.filter(mine)))
+            lines = lines.filter(~mine)
+    return together([addressed(found) for found in pl.collect_all(parts)])
+
+
+def addressed(events: pl.DataFrame) -> pl.DataFrame:
+    """Events with their addresses in canonical form."""
+    keys = {"client_ip": "client_key", "next_hop_ip": ""}
+    have = set(events.columns)
+    return canonical_ips(events, {name: key for name, key in keys.items() if name in have and key not in have})
+
+
+def event(part: pl.LazyFrame, name: str, reason: pl.Expr, *columns: pl.Expr) -> pl.LazyFrame:
+    """Events of one name: what all of them have, and `columns`."""
+    return part.select("line", "times", "at", pl.col("host").alias("mta_host"), pl.lit(name).alias("event"), *columns,
+                       reason.alias("reason"))
+
+
+def account(events: pl.DataFrame, count: int, bad: list[Reject], texts: pl.DataFrame) -> Batch:
+    """The batch of a block of `count` lines from its events.
+
+    An event with a `reason`, or without a time, makes its line a rejected one; `texts` has line and rest of the lines.
+    """
+    reason = pl.when(pl.col("at").is_null()).then(pl.lit("impossible time stamp")).otherwise("reason")
+    events = events.with_columns(reason.alias("reason"))
+    wrong = events.filter(pl.col("reason").is_not_null()).unique("line", keep="first")
+    named = wrong.select("line", "reason").join(texts, on="line", how="left")
+    bad = bad + [(line, None, why, text) for line, why, text in named.iter_rows()]
+    kept = events.join(wrong, on="line", how="anti") if wrong.height else events
+    kept_lines = kept["line"].n_unique()
+    kept = _repeated(kept).sort("line", maintain_order=True)
+    return Batch(kept.select(c for c in TABLE.schema if c in kept.columns), count, kept_lines,
+                 rejects(sorted(bad, key=lambda reject: reject[0] or 0)))
+
+
+def _repeated(events: pl.DataFrame) -> pl.DataFrame:
+    """Each event as often as its line counts (`last message repeated 3 times`)."""
+    if not (events["times"] > 1).any():
+        return events
+    return events.select(pl.all().repeat_by("times")).explode(events.columns)
+
+
+def latest(known: pl.DataFrame, fresh: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
+    """What is known of each session after a block: the new facts before the old ones, and not without limit."""
+    if fresh.is_empty():
+        return known
+    return pl.concat([known, fresh]).unique(keys, keep="last", maintain_order=True).tail(_REMEMBERED)
+
+
+def in_pairs(items: Iterable[T], make: Callable[[T], Batch]) -> Iterator[Batch]:
+    """Make a batch of each item, two at a time, in order: for readers that remember nothing from block to block."""
+    waiting: deque[Future[Batch]] = deque()
+    with ThreadPoolExecutor(2) as pool:
+        for item in items:
+            waiting.append(pool.submit(make, item))
+            if len(waiting) > 2:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def head_of(path: Path) -> Head:
+    """The start of a file, to decide which of a format's forms it has."""
+    with opened(path) as stream, readable(path):
+        return Head(path, stream.read(64 * 1024))
+
+
+def host_of(path: Path) -> str:
+    """The name that stands for the server of a log that names none: the file's, without what rotation adds.
+
+    `current` and `@4000...` are all that multilog calls its files, so there it is the directory's.
+    """
+    name = path.name
+    while (shorter := re.sub(_ROTATION, "", name)) not in {name, ""}:
+        name = shorter
+    return path.resolve().parent.name if name == "current" or name.startswith("@") else name
+
+
+def domain(address: pl.Expr) -> pl.Expr:
+    """Domain of an address in lower case; empty text for the null sender; NULL for a bare local name."""
+    inner = address.str.strip_chars("<>")
+    return pl.when(inner == "").then(pl.lit("")).otherwise(inner.str.extract(_DOMAIN).str.to_lowercase())
+
+
+def field(name: str) -> pl.Expr:
+    """A group of the pattern whose groups are in column `f`."""
+    return pl.col("f").struct.field(name)
+
+
+def matched(part: pl.LazyFrame, pattern: str, column: str = "rest") -> pl.LazyFrame:
+    """Add the named groups of `pattern` as column `f`."""
+    return part.with_columns(pl.col(column).str.extract_groups(pattern).alias("f"))
+
+
+def cut(text: pl.Expr, mark: str) -> tuple[pl.Expr, pl.Expr]:
+    """What stands before and after the first `mark` (NULL after where there is none); quicker than a pattern."""
+    parts = text.str.splitn(mark, 2).struct
+    return parts.field("field_0"), parts.field("field_1")
+
+
+def parted(lines: pl.DataFrame, column: str, mark: str, before: str, after: str) -> pl.DataFrame:
+    """Add what stands before and after the first `mark` in a column as two more."""
+    parts = pl.col(column).str.splitn(mark, 2).struct.rename_fields([before, after])
+    return lines.with_columns(parts.struct.unnest())
+
+
+def unless(good: pl.Expr, reason: str) -> pl.Expr:
+    """Why a line cannot be used, NULL where `good`."""
+    return pl.when(good.fill_null(value=False)).then(None).otherwise(pl.lit(reason))
+
+
+def integer(text: pl.Expr, dtype: type[pl.Int32 | pl.Int64] = pl.Int32) -> pl.Expr:
+    """A number; NULL where the text is none or too large to be one."""
+    return text.cast(dtype, strict=False)

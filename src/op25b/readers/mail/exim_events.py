@@ -1,0 +1,205 @@
+"""What the lines of an Exim main log say, once time stamp and message id are taken off; `exim.py` has the table.
+
+What stands in quotes, in an address or in another server's answer may imitate any part of a line, so each field is
+looked for only where Exim itself writes it. Splitting at fixed words is several times as quick as patterns here.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from op25b.readers.mail.common import (
+    DSN,
+    FINE,
+    QUOTED,
+    addressed,
+    by_kind,
+    cut,
+    domain,
+    event,
+    integer,
+    parted,
+    together,
+    unless,
+)
+
+_SENDER = rf'^(.= ){QUOTED}'
+_TLS_NAME = rf" (?:DN|SNI)={QUOTED}"
+# Fields that may follow the user's name.
+_AFTER_USER = r"(?: PRDR| PRX=\S+| K| L[.*-]*)+$"
+_RECIPIENTS = rf'^[0-9]+(?: [A-Za-z0-9*]+=(?:{QUOTED}|[^ "]*))*(?: from <.*>)? for (.+)$'
+_RECIPIENT = rf"(?:{QUOTED})?[^ ]+"
+# Where the final address is a pipe, a file, a bare name or has blanks: it, or the one it came from, in brackets.
+_FINAL = r'^.. [^"@<:|/][^"@<:(]*@(\[[^\]]*\]|[^ :>]+)'
+_ORIGINAL = r'^.. [^<"=]* <[^@>"]*@([^>]*)>'
+_ERROR = r": SMTP error from remote (?:mail server|mailer) after .*?: "
+_ERROR_HOP = rf"{_ERROR}host \S+ \[([^\]]*)\]: "
+_ERROR_DSN = rf"{_ERROR}(?:host \S+ \[[^\]]*\]: )?[45][0-9][0-9][ -]({DSN})[ :]"
+_EXPIRED = r"retry timeout exceeded(?: DT=\S+)?$"
+_DENIED = r"^AUTH ([^ :]+)"
+_MECHANISMS = {"PLAIN": "PLAIN", "LOGIN": "LOGIN", "CRAM-MD5": "CRAM", "DIGEST-MD5": "DIGEST", "NTLM": "NTLM",
+               "GSSAPI": "GSSAPI", "EXTERNAL": "EXTERNAL", "XOAUTH2": "XOAUTH2", "OAUTHBEARER": "OAUTHBEARER",
+               "SCRAM-SHA-256": "SCRAM-SHA-256", "SCRAM-SHA-1": "SCRAM-SHA-1"}
+
+identifier, rest = pl.col("id"), pl.col("rest")
+_KINDS = {
+    "failed": identifier.is_null() & rest.str.contains(" authenticator failed for ", literal=True)
+    & ~cut(rest, " authenticator failed for ")[0].str.contains(" ", literal=True),
+    "refused": (rest.str.starts_with("H=") | rest.str.starts_with("F=<")) & rest.str.contains(r" rejected (?:[^VE]|EH)"),
+    "early": rest.str.contains(
+        r"^(?:rejected (?:[^VE]|EH).* from |unqualified (?:sender|recipient) rejected: |refused connection from )"),
+}
+
+
+def parsed(lines: pl.DataFrame) -> pl.DataFrame:
+    """Events of lines with line, times, at, host, id and rest."""
+    parts = lines.with_columns(rest.str.slice(0, 3).alias("flag")).partition_by("flag", as_dict=True)
+    flagged, others = [], [lines.clear()]
+    for (flag,), part in parts.items():
+        read_as = _FLAGS.get(str(flag))
+        if read_as is None:
+            others.append(part.drop("flag"))
+        elif (part := part.filter(identifier.is_not_null())).height:
+            flagged.append(read_as(part))
+    kinds = by_kind(pl.concat(others), _KINDS, {"failed": _failed, "refused": _refused, "early": _early})
+    return together([*map(addressed, pl.collect_all(flagged)), kinds])
+
+
+def _client(text: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
+    """Address and listener port from `name (helo) [ip]:port I=[ip]:port U=ident`: the last address is the true one."""
+    host, interface = cut(cut(text, " U=")[0], " I=")
+    return (host.str.extract(r"\[([^\[\] ]*)\](?::[0-9]+)?$").alias("client_ip"),
+            integer(interface.str.extract(r"^\[[^\]]*\]:([0-9]+)")).alias("listener_port"))
+
+
+def _accepted(part: pl.DataFrame) -> pl.LazyFrame:
+    if part.select((rest.str.slice(3, 1) == '"').any() | rest.str.contains_any([' DN="', ' SNI="']).any()).item():
+        # What is in quotes may hold anything; of an address only the domain is wanted.
+        part = part.with_columns(rest.str.replace(_SENDER, "${1}q").str.replace_all(_TLS_NAME, "").alias("rest"))
+    part = parted(part, "rest", " P=", "envelope", "protocol")
+    part = parted(part.with_columns(pl.col("envelope").str.slice(3)), "envelope", " ", "sender", "host_text")
+    part = parted(part, "protocol", " S=", "security", "size")
+    login = cut(pl.col("security"), " A=")[1]
+    if part["security"].str.contains_any([" K", " L", " PRDR", " PRX"]).any():
+        login = login.str.replace(_AFTER_USER, "")
+    mechanism, user = cut(login, ":")
+    ip, port = _client(pl.when(pl.col("host_text").str.contains("H=", literal=True)).then("host_text"))
+    named = addressed(part.with_columns(
+        mechanism.alias("mechanism"), cut(user, ":")[0].alias("auth_user"), ip, port,
+        domain(pl.col("sender")).alias("sender_domain"),
+        unless(pl.col("protocol").is_not_null() & (pl.col("sender") != ""), "message without sender or protocol")
+        .alias("reason"),
+    )).lazy().with_columns(
+        _mechanism().alias("auth_mechanism"),
+        pl.when(pl.col("mechanism").is_not_null()).then(statement=True).alias("auth_ok"),
+    )
+    logged = ["client_ip", "client_key", "listener_port", "auth_mechanism", "auth_user", "auth_ok"]
+    recipients = pl.when(pl.col("size").str.contains(" for ", literal=True)).then("size").str.extract(_RECIPIENTS)
+    queue_id, why = identifier.alias("queue_id"), pl.col("reason")
+    return pl.concat([
+        event(named.filter(pl.col("auth_ok")), "auth", why, pl.col(logged)),
+        event(named, "accepted", why, queue_id, pl.col("sender_domain"), pl.col(logged)),
+        event(named, "queued", why, queue_id, pl.col("sender_domain"),
+              recipients.str.count_matches(_RECIPIENT).cast(pl.Int32).alias("recipients"),
+              integer(pl.col("size").str.extract("^([0-9]+)(?: |$)"), pl.Int64).alias("size_bytes")),
+    ], how="diagonal")
+
+
+def mechanism_of(name: str) -> str:
+    """The mechanism an authenticator's name speaks of; the name itself where it speaks of none or of several."""
+    name = name.upper().replace("_", "-")
+    told = [mechanism for mechanism, word in _MECHANISMS.items() if word in name]
+    return told[0] if len(told) == 1 else name
+
+
+def _mechanism() -> pl.Expr:
+    return pl.col("mechanism").map_batches(_mechanisms, return_dtype=pl.String)
+
+
+def _mechanisms(names: pl.Series) -> pl.Series:
+    # A server has a handful of authenticators, so each name is looked at once.
+    known = names.unique().drop_nulls()
+    return names.replace_strict(known, [mechanism_of(name) for name in known], default=None, return_dtype=pl.String)
+
+
+def _delivery(part: pl.DataFrame) -> pl.LazyFrame:
+    if part.select((rest.str.slice(3, 1) == '"').any() | rest.str.contains('<"', literal=True).any()).item():
+        quiet = rest.str.replace(rf"^(.. ){QUOTED}@", "${1}q@").str.replace_all(rf"<{QUOTED}@", "<q@")
+        part = part.with_columns(quiet.alias("rest"))
+    sent = part["rest"][0][:2] not in {"**", "=="}
+    part = parted(part, "rest", " H=", "address", "host_text")
+    part = parted(part.with_columns(pl.col("address").str.slice(3)), "address", " ", "first", "more")
+    # A remote server's answer comes after `: ` or in quotes; what it says is not where the message went.
+    more = pl.col("more")
+    true_hop = ~(more.str.contains(": ", literal=True) | more.str.contains('"', literal=True)).fill_null(value=False)
+    hop = pl.when(true_hop).then("host_text").str.extract_groups(r"^[^ ]+ \[([^\]]*)\](?::([0-9]+))?").struct
+    name, at_domain = cut(pl.col("first").str.strip_suffix(":"), "@")
+    plain = ~name.str.slice(0, 1).is_in(["|", "/", ":", ""]) & at_domain.is_not_null()
+    odd = pl.when(~plain).then("rest")
+    columns = [identifier.alias("queue_id"), integer(hop.field("2")).alias("next_hop_port"), pl.coalesce(
+        pl.when(plain).then(at_domain), odd.str.extract(_FINAL), odd.str.extract(_ORIGINAL)
+    ).str.to_lowercase().alias("recipient_domain")]
+    if sent:
+        columns += [pl.lit("sent").alias("status"), hop.field("1").alias("next_hop_ip"),
+                    rest.str.extract(rf' C="[245][0-9][0-9][ -]({DSN})[ "]').alias("dsn")]
+    else:
+        failed = pl.when(rest.str.slice(0, 2) == "==").then(pl.lit("deferred")).when(rest.str.contains(_EXPIRED)).then(
+            pl.lit("expired")).otherwise(pl.lit("bounced"))
+        columns += [failed.alias("status"), rest.str.extract(_ERROR_DSN).alias("dsn"),
+                    pl.coalesce(hop.field("1"), rest.str.extract(_ERROR_HOP)).alias("next_hop_ip")]
+    return event(part.lazy(), "delivery", unless(pl.col("first") != "", "delivery without a recipient"), *columns)
+
+
+def _removed(part: pl.DataFrame) -> pl.LazyFrame:
+    completed = part.lazy().filter(rest.str.contains(r"^Completed(?: QT=\S+)?$"))
+    return event(completed, "removed", FINE, identifier.alias("queue_id"))
+
+
+# By the first three characters after the message id.
+_FLAGS = {"<= ": _accepted, "(= ": _accepted, "=> ": _delivery, "-> ": _delivery, ">> ": _delivery, "** ": _delivery,
+          "== ": _delivery, "Com": _removed}
+
+
+def _failed(part: pl.DataFrame) -> pl.LazyFrame:
+    name, after = cut(rest, " authenticator failed for ")
+    host, why = cut(after, ": ")
+    user = cut(why, "(set_id=")[1].str.replace(r"\)(?:: .*)?$", "")
+    named = part.lazy().with_columns(name.alias("mechanism"), user.alias("auth_user"), *_client(host))
+    return event(
+        named, "auth", unless(pl.col("client_ip").is_not_null(), "failed authentication without an address"),
+        pl.col("client_ip", "listener_port", "auth_user"), _mechanism().alias("auth_mechanism"),
+        pl.lit(value=False).alias("auth_ok"),
+    )
+
+
+def _refused(part: pl.DataFrame) -> pl.LazyFrame:
+    """What an ACL refused: a recipient, sender, message or client; a refused AUTH is a failed login."""
+    if part["rest"].str.contains('<"', literal=True).any():
+        part = part.with_columns(rest.str.replace_all(rf"<{QUOTED}@", "<q@").alias("rest"))
+    head, tail = cut(rest, " rejected ")
+    what, why = cut(tail, ": ")
+    ip, port = _client(head.str.replace(r"(?: (?:X|CV|DN|SNI|A|F)=.*)?(?: temporarily)?$", ""))
+    named = part.lazy().with_columns(ip, port, head.alias("head"), what.alias("what"), why.alias("why"),
+                             tail.str.extract(_DENIED).str.to_uppercase().alias("auth_mechanism"))
+    login = pl.col("auth_mechanism").is_not_null()
+    # What a local program hands in has no client: `F=<a@b> rejected by non-SMTP ACL: why`.
+    local = rest.str.starts_with("F=<")
+    reason = unless(pl.col("client_ip").is_not_null() | local, "rejection without a client")
+    sender = pl.coalesce(pl.col("head").str.extract(r"(?:^| )F=<([^>]*)>"), pl.col("what").str.extract(r"^MAIL <([^>]*)>"))
+    return pl.concat([
+        event(named.filter(login), "auth", reason, pl.col("client_ip", "listener_port", "auth_mechanism"),
+              pl.lit(value=False).alias("auth_ok")),
+        event(named.filter(~login), "rejected", reason, identifier.alias("queue_id"),
+              pl.col("client_ip", "listener_port"), domain(sender).alias("sender_domain"),
+              domain(pl.col("what").str.extract(r"^RCPT <([^>]*)>")).alias("recipient_domain"),
+              pl.col("why").str.extract(rf"^(?:[45][0-9][0-9][ -])?({DSN})(?:[ :]|$)").alias("dsn")),
+    ], how="diagonal")
+
+
+def _early(part: pl.DataFrame) -> pl.LazyFrame:
+    """What was refused before an ACL saw it: the client comes last, or before `: ` and its own words."""
+    host = pl.coalesce(rest.str.extract(r"^rejected [^\[]* from (.*?)(?:: |$)"), rest.str.extract(r" H=(.*)$"),
+                       rest.str.extract(r"^refused connection from (.*?)(?: \(|$)"))
+    named = part.lazy().with_columns(*_client(host))
+    return event(named, "rejected", unless(pl.col("client_ip").is_not_null(), "rejection without a client"),
+                 pl.col("client_ip", "listener_port"))

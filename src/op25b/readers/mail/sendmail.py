@@ -1,0 +1,263 @@
+"""Sendmail logs through syslog: which lines become which events.
+
+| line | event |
+|---|---|
+| `QID: from=<a@b>, size=1, nrcpts=2, msgid=..., proto=ESMTP, daemon=MSA, relay=host [ip]` | accepted, queued |
+| `QID: to=<c@d>,<e@f>, delay=..., relay=host. [ip], dsn=2.0.0, stat=Sent (...)` | delivery, one a recipient |
+| `QID: QID2: return to sender: Cannot send message for 5 days` | delivery, expired |
+| `QID: QID2: DSN: User unknown`, `QID: clone: owner=a@b` | queued: a message made here |
+| `QID: done; delay=..., ntries=1` (log level 11) | removed |
+| `AUTH=server, relay=host [ip], authid=user, mech=PLAIN, bits=0` | auth |
+| `AUTH failure (LOGIN): ..., user=name, relay=host [ip]` | auth, auth_ok false |
+| `QID: ruleset=check_rcpt, arg1=<c@d>, relay=host [ip], reject=550 ...`, `Milter: to=<c@d>, reject=...` | rejected |
+| `QID: <c@d>... User unknown` | rejected |
+
+Sources: the line forms of sendmail 8.8 to 8.17 (deliver.c `logdelivery`, envelope.c `logsender`, srvrsmtp.c,
+savemail.c), and the format strings of Debian's 8.17.1.
+The user is logged before the message, by the same process: it is added to the messages that follow from the same
+address within an hour. A `from=` line with no recipient is what remains of refused ones, and no message.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import ClassVar
+
+import polars as pl
+
+from op25b.readers.base import Batch, Format, Head, Source
+from op25b.readers.mail import syslog
+from op25b.readers.mail.common import (
+    DSN,
+    FINE,
+    QUOTED,
+    by_kind,
+    domain,
+    event,
+    integer,
+    parted,
+    read_syslog,
+    unless,
+)
+from op25b.readers.mail.dovecot import Dovecot
+from op25b.readers.text import BLOCK_BYTES
+
+_QUEUE_ID = r"^[0-9A-Za-z]{5,20}$"
+_IP = r"\[(?:IPv6:)?([0-9A-Fa-f.:]+)\]"
+# The message id is the sender's text, so what follows it is read from the end of the line.
+_SERVICE = r", daemon=([^,]*)(?:, (?:tls_verify|auth|bits|cipher|verify|ntries)=[^,]*)*, relay=[^,]*$"
+_RELAY = rf", relay=[^,]*?{_IP}(?: \(may be forged\))?$"
+_AUTH_TYPE = r", auth=([^,]*)(?:, [a-z_]+=[^,]*)?, relay=[^,]*$"
+_SIZE = r"^(?:<[^>]*>|[^,]*), size=([0-9]+)"
+_RECIPIENTS = r"^(?:<[^>]*>|[^,]*), size=[0-9]+, class=-?[0-9]+, (?:pri=[0-9]+, )?nrcpts=([0-9]+)"
+_LOGIN = rf"^AUTH=server, relay=[^\[,]*{_IP}(?: \(may be forged\))?, authid=(.*), mech=([^,]*), bits=[0-9]+$"
+_FAILED = rf"^AUTH failure \(([^)]*)\): .*?(?:, user=(.*))?, relay=[^,]*?{_IP}(?: \(may be forged\))?$"
+_REFUSED = rf"^ruleset=([a-z_]+), arg1=(<[^>]*>|[^,]*)(?:, arg2=[^,]*)?, (?:relay=(?:[^,\[]*{_IP})?[^,]*, )?"
+_REFUSED += r"reject=(.*)$"
+_MILTER = r"^[Mm]ilter(?:: (?:(to|from)=(<[^>]*>|[^,]*)|data|cmd=[a-z]+)|=[^,]*(?:, action=[^,]*)?), reject=(.*)$"
+_CODE = rf"^(?:[45][0-9][0-9][ -])?({DSN})(?:[ :]|$)"
+_EXPIRED = r"(?:return to sender|sender notify|DSN|postmaster notify): Cannot send message (?:within|for) "
+_MADE = r"^([0-9A-Za-z]{5,20}): (?:return to sender|sender notify|DSN|postmaster notify|return receipt): "
+_PORTS = {"MTA": 25, "MTA-v4": 25, "MTA-v6": 25, "MTAv4": 25, "MTAv6": 25, "Daemon0": 25, "MSA": 587, "MSA-v4": 587,
+          "MSA-v6": 587, "MSP": 587, "MSP-v4": 587, "MSP-v6": 587, "TLSMTA": 465, "SSA": 465, "SSLMTA": 465,
+          "SMTPS": 465}
+# What sysexits.h's codes are called in logs of old versions, which have no dsn=.
+_BOUNCES = (r"(?i)^(?:user unknown|host unknown|service unavailable|data format error|remote protocol error|"
+            r"local config|can't create output|insufficient permission|permission denied|command line usage|"
+            r"addressee unknown|"
+            r"internal error|unknown mailer error|name server: .*(?:host not found|no data)|[5][0-9][0-9] )")
+
+queue, body = pl.col("queue"), pl.col("body")
+_KINDS = {
+    "delivery": body.str.starts_with("to="),
+    "message": body.str.starts_with("from="),
+    "login": body.str.starts_with("AUTH=server, "),
+    "failed": body.str.starts_with("AUTH failure ("),
+    "refused": body.str.starts_with("ruleset=check_") & body.str.contains(", reject=", literal=True),
+    "milter": body.str.contains(_MILTER),
+    "unknown": body.str.contains(r"^<[^>]*>\.\.\. (?:User unknown|[Rr]elaying denied|.* unknown)"),
+    "done": body.str.starts_with("done; delay="),
+    "expired": body.str.contains(_EXPIRED),
+    "made": body.str.contains(_MADE) | body.str.starts_with("clone: owner="),
+}
+
+
+class Sendmail:
+    """Sendmail's lines; remembers who logged in last in each of its processes."""
+
+    marks: ClassVar[str] = (r": from=|: to=|AUTH=server|AUTH failure|reject=|: done; delay=|\.\.\. |: DSN: "
+                            r"|return to sender: |sender notify: |postmaster notify: |: clone: |return receipt: ")
+    programs: ClassVar[str] = r"(?:sendmail|sm-mta|sm-msp-queue|sm-msp|sm-que|sm-client|sendmail-[a-z]+)"
+
+    def __init__(self) -> None:
+        self._logins = pl.DataFrame(schema={"at": pl.Datetime("us"), "host": pl.String, "tag": pl.String,
+                                            "client_ip": pl.String, "user": pl.String, "mechanism": pl.String})
+
+    def events(self, lines: pl.DataFrame) -> pl.DataFrame:
+        """Events of lines with line, times, at, host, tag and rest."""
+        lines = _headed(lines)
+        if lines["body"].str.contains('"', literal=True).any():
+            # A quoted local part or command may hold anything; of an address only the domain is wanted.
+            quiet = body.str.replace_all(rf"<{QUOTED}@", "<q@").str.replace(rf"^((?:to|from)=){QUOTED}", "${1}q")
+            lines = lines.with_columns(quiet.alias("body"))
+        logins = self._known(lines)
+        parsers = {"delivery": _delivery, "message": lambda part: _message(part, logins), "login": _login,
+                   "failed": _failed, "refused": _refused, "milter": _milter, "unknown": _unknown, "done": _done,
+                   "expired": _expired, "made": _made}
+        return by_kind(lines, _KINDS, parsers)
+
+    def _known(self, lines: pl.DataFrame) -> pl.DataFrame:
+        """Logins of the block, and of the hour before it with line 0."""
+        found = body.str.extract_groups(_LOGIN).struct
+        fresh = lines.filter(body.str.starts_with("AUTH=server, ")).select(
+            "line", "at", "host", "tag", found.field("1").alias("client_ip"), found.field("2").alias("user"),
+            found.field("3").alias("mechanism"))
+        known = pl.concat([self._logins.select(pl.lit(0, pl.Int64).alias("line"), pl.all()), fresh])
+        recent = pl.col("at") >= lines["at"].max() - pl.duration(hours=1)
+        self._logins = known.filter(recent).unique(["host", "tag", "client_ip"], keep="last",
+                                                   maintain_order=True).drop("line")
+        return known
+
+
+def _headed(lines: pl.DataFrame) -> pl.DataFrame:
+    """Split `QID: text`; lines of a session without a message have no queue id."""
+    lines = parted(lines, "rest", ": ", "queue", "body")
+    is_queue = queue.str.contains(_QUEUE_ID) & body.is_not_null()
+    return lines.with_columns(pl.when(is_queue).then(body).otherwise("rest").alias("body"),
+                              pl.when(is_queue & (queue != "NOQUEUE")).then(queue).alias("queue"))
+
+
+def recognise(head: Head) -> str | None:
+    """Syslog lines with one of Sendmail's tags, which Postfix's `sendmail` command does not write in this way."""
+    lines = head.lines[:500]
+    tag = re.compile(rf" ({Sendmail.programs})(?:\[\d+\]:|:| \d+ .*?) .*"
+                     r"(?:from=|to=|AUTH|ruleset=|relay=|daemon|NOQUEUE)")
+    found = next((m for m in map(tag.search, lines) if m), None)
+    if found is None or not syslog.looks_like_syslog(lines):
+        return None
+    return f"syslog lines of Sendmail ({found[1]})"
+
+
+def read(source: Source, block_bytes: int = BLOCK_BYTES) -> Iterator[Batch]:
+    """Yield the events of a log, in file order."""
+    return read_syslog(source, [Sendmail(), Dovecot()], block_bytes)
+
+
+_QUEUE = queue.alias("queue_id")
+
+
+def _delivery(part: pl.DataFrame) -> pl.LazyFrame:
+    part = parted(part.with_columns(body.str.slice(3)), "body", ", delay=", "to", "more")
+    part = parted(part, "more", ", stat=", "how", "stat")
+    to, stat, how = pl.col("to"), pl.col("stat"), pl.col("how")
+    to = pl.when(to.str.contains(", ctladdr=", literal=True)).then(to.str.replace(r", ctladdr=.*$", "")).otherwise(to)
+    named = part.lazy().with_columns(to.str.strip_suffix(" [more]").str.strip_suffix(",").alias("to"),
+                                     how.str.extract(rf", dsn=({DSN})").alias("dsn"))
+    by_words = pl.when(stat.str.starts_with("Sent")).then(pl.lit("sent")).when(stat.str.starts_with("Deferred")).then(
+        pl.lit("deferred")).when(stat.str.contains(_BOUNCES)).then(pl.lit("bounced"))
+    by_dsn = pl.col("dsn").str.slice(0, 1).replace_strict(
+        ["2", "4", "5"], ["sent", "deferred", "bounced"], default=None, return_dtype=pl.String)
+    named = named.filter(~stat.str.contains("^(?:queued|quarantined)").fill_null(value=False)).with_columns(
+        pl.coalesce(by_dsn, by_words).alias("status"), how.str.extract(rf", relay=[^,]*{_IP}").alias("next_hop_ip"))
+    several = named.with_columns(pl.col("to").str.split(",")).explode("to")
+    return event(
+        several, "delivery",
+        unless(pl.col("status").is_not_null() & (pl.col("to") != ""), "delivery of unknown status"),
+        _QUEUE, domain(pl.col("to")).alias("recipient_domain"), pl.col("next_hop_ip", "status", "dsn"))
+
+
+def _message(part: pl.DataFrame, logins: pl.DataFrame) -> pl.LazyFrame:
+    sender = body.str.extract(r"^from=(<[^>]*>|[^,]*), ")
+    fields = body.str.slice(5)
+    part = part.with_columns(
+        domain(sender).alias("sender_domain"), integer(fields.str.extract(_SIZE), pl.Int64).alias("size_bytes"),
+        integer(fields.str.extract(_RECIPIENTS)).alias("recipients"), body.str.extract(_RELAY).alias("client_ip"),
+        body.str.extract(_SERVICE).replace_strict(_PORTS, default=None, return_dtype=pl.Int32).alias("listener_port"),
+        body.str.extract(_AUTH_TYPE).replace(["NONE", ""], [None, None]).alias("auth_type"),
+        unless(fields.str.contains(_RECIPIENTS), "message without sender, size or recipients").alias("reason"),
+    ).filter((pl.col("recipients") > 0) | pl.col("reason").is_not_null())
+    part = _with_login(part, logins)
+    logged = part.lazy().with_columns(
+        pl.coalesce("mechanism", "auth_type").str.to_uppercase().alias("auth_mechanism"),
+        pl.col("user").alias("auth_user"))
+    logged = logged.with_columns(pl.when(pl.col("auth_mechanism").is_not_null()).then(statement=True).alias("auth_ok"))
+    why = pl.col("reason")
+    return pl.concat([
+        event(logged, "accepted", why, _QUEUE, pl.col("client_ip", "listener_port", "auth_mechanism", "auth_user",
+                                                      "auth_ok", "sender_domain")),
+        event(logged, "queued", why, _QUEUE, pl.col("sender_domain", "size_bytes", "recipients")),
+    ], how="diagonal")
+
+
+def _with_login(messages: pl.DataFrame, logins: pl.DataFrame) -> pl.DataFrame:
+    """Add user and mechanism of the last login before each message by the same process from the same address."""
+    if logins.is_empty():
+        return messages.with_columns(pl.lit(None, pl.String).alias("user"), pl.lit(None, pl.String).alias("mechanism"))
+    keys = ["host", "tag", "client_ip"]
+    last = messages.select("line", "at", *keys).join(logins, on=keys, suffix="_login").filter(
+        (pl.col("line_login") < pl.col("line")) & (pl.col("at") - pl.col("at_login") <= pl.duration(hours=1))
+    ).sort("line_login").unique("line", keep="last", maintain_order=True)
+    return messages.join(last.select("line", "user", "mechanism"), on="line", how="left", maintain_order="left")
+
+
+def _login(part: pl.DataFrame) -> pl.LazyFrame:
+    found = body.str.extract_groups(_LOGIN).struct
+    return event(
+        part.lazy(), "auth", unless(found.field("1").is_not_null(), "login without an address"),
+        found.field("1").alias("client_ip"), found.field("2").alias("auth_user"),
+        found.field("3").str.to_uppercase().alias("auth_mechanism"), pl.lit(value=True).alias("auth_ok"))
+
+
+def _failed(part: pl.DataFrame) -> pl.LazyFrame:
+    found = body.str.extract_groups(_FAILED).struct
+    return event(
+        part.lazy(), "auth", unless(found.field("3").is_not_null(), "failed authentication without an address"),
+        found.field("3").alias("client_ip"), found.field("2").alias("auth_user"),
+        found.field("1").str.to_uppercase().alias("auth_mechanism"), pl.lit(value=False).alias("auth_ok"))
+
+
+def _refused(part: pl.DataFrame) -> pl.LazyFrame:
+    found = body.str.extract_groups(_REFUSED).struct
+    rule, address = found.field("1"), domain(found.field("2"))
+    return event(
+        part.lazy(), "rejected", unless(found.field("4").is_not_null(), "rejection that cannot be read"), _QUEUE,
+        found.field("3").alias("client_ip"), pl.when(rule == "check_mail").then(address).alias("sender_domain"),
+        pl.when(rule.is_in(["check_rcpt", "check_compat"])).then(address).alias("recipient_domain"),
+        found.field("4").str.extract(_CODE).alias("dsn"))
+
+
+def _milter(part: pl.DataFrame) -> pl.LazyFrame:
+    found = body.str.extract_groups(_MILTER).struct
+    address = domain(found.field("2"))
+    return event(
+        part.lazy(), "rejected", FINE, _QUEUE, pl.when(found.field("1") == "from").then(address).alias("sender_domain"),
+        pl.when(found.field("1") == "to").then(address).alias("recipient_domain"),
+        found.field("3").str.extract(_CODE).alias("dsn"))
+
+
+def _unknown(part: pl.DataFrame) -> pl.LazyFrame:
+    return event(part.lazy(), "rejected", FINE, _QUEUE,
+                 domain(body.str.extract(r"^(<[^>]*>)")).alias("recipient_domain"))
+
+
+def _done(part: pl.DataFrame) -> pl.LazyFrame:
+    return event(part.lazy(), "removed", unless(queue.is_not_null(), "end of a message without a queue id"), _QUEUE)
+
+
+def _expired(part: pl.DataFrame) -> pl.LazyFrame:
+    expired = event(part.lazy(), "delivery", unless(queue.is_not_null(), "expired message without a queue id"), _QUEUE,
+                    pl.lit("expired").alias("status"))
+    return pl.concat([expired, _made(part)], how="diagonal")
+
+
+def _made(part: pl.DataFrame) -> pl.LazyFrame:
+    """A bounce gets an id of its own, and a copy for the owner of a list too."""
+    owner = body.str.extract(r"^clone: owner=(.*)$")
+    made = pl.when(owner.is_null()).then(body.str.extract(_MADE)).otherwise(queue)
+    return event(part.lazy(), "queued", unless(made.is_not_null(), "message without a queue id"),
+                 made.alias("queue_id"),
+                 pl.when(owner.is_null()).then(pl.lit("")).otherwise(domain(owner)).alias("sender_domain"))
+
+
+FORMAT = Format("sendmail", "mail", recognise, read)

@@ -1,0 +1,232 @@
+"""How fast `build` attributes and aggregates, beside one hand-written DuckDB query for the same sums.
+
+Run `python -m tests.benchmarks.bench_build [--flows N] [--leases N] [--days N] [--memory 2GB]`. Each contender runs in
+a process of its own, so that its peak memory is its own. The lake is made once and kept in `--lake` where given.
+
+The hand-written query attributes every flow record of a line to a lease and sums per subscriber, day, destination
+group and port. `build` also joins both directions into sessions, knows overlapping leases, and stores its tables.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import resource
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from op25b import schema
+from op25b.engine import duckdb as engine
+from op25b.engine.build import build
+from op25b.lake import Lake
+from op25b.workspace import Workspace
+
+FIRST_DAY = date(2007, 6, 1)
+SETTINGS = """
+[site]
+timezone = "UTC"
+[networks]
+subscribers = ["100.64.0.0/10"]
+relays = ["203.0.113.0/28"]
+[reference]
+builtin = false
+[engine.duckdb]
+memory_limit = "{memory}"
+"""
+SERVERS = 20_000
+SYN, ACK, PSH, FIN = 2, 16, 8, 1
+
+
+def _addresses(base: int, count: int) -> tuple[pl.Series, pl.Series]:
+    """Canonical text and ip_key of `count` IPv4 addresses from `base` on."""
+    numbers = range(base, base + count)
+    text = [f"{n >> 24}.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}" for n in numbers]
+    return pl.Series(text), pl.Series([f"{0xFFFF00000000 | n:032x}" for n in numbers])
+
+
+def make_lake(root: Path, flows: int, leases: int, days: int, memory: str) -> None:
+    """Write a lake: half of the records go out, half come back; a lease lasts as long as its neighbours on average."""
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "op25b.toml").write_text(SETTINGS.format(memory=memory), encoding="utf-8")
+    lake = Lake(root / "lake")
+    random = np.random.default_rng(25)
+    lines = max(leases * 2 // 5, 1)
+    addresses, servers = _addresses(0x64400000, lines), _addresses(0xC6120000, SERVERS)
+    relays = _addresses(0xCB007100, 16)
+    servers = (pl.concat([relays[0], servers[0]]), pl.concat([relays[1], servers[1]]))
+    lake.append("lease_record", _leases(random, addresses[1], leases, days).to_arrow(), [])
+    sources = []
+    for number in range(days):
+        day = FIRST_DAY + timedelta(days=number)
+        frame = _flows(random, day, flows // days // 2, addresses, servers)
+        lake.append("flow", frame.to_arrow(), [])
+        sources.append(_source(f"flows-{day}", "flows", frame.height, day))
+    sources.append(_source("leases", "leases", leases, FIRST_DAY))
+    lake.append("source_file", schema.SOURCE_FILE.conform(pl.DataFrame(sources)).to_arrow(), [])
+
+
+def _source(name: str, kind: str, rows: int, day: date) -> dict[str, object]:
+    first = datetime(day.year, day.month, day.day)  # noqa: DTZ001  # the lake's times are naive UTC
+    return {"sha256": name, "path": name, "kind": kind, "format": "bench", "bytes": 0, "rows_read": rows,
+            "rows_kept": rows, "rows_filtered": 0, "rows_rejected": 0, "first": first,
+            "last": first + timedelta(hours=23), "at": first}
+
+
+def _leases(random: np.random.Generator, keys: pl.Series, count: int, days: int) -> pl.DataFrame:
+    """Each address is held without a gap by one line after the other."""
+    holder = np.sort(random.integers(0, len(keys), count))
+    start = pl.Series(random.integers(-86_400, days * 86_400, count))
+    origin = datetime(FIRST_DAY.year, FIRST_DAY.month, FIRST_DAY.day)  # noqa: DTZ001
+    frame = pl.DataFrame({"ip_first": keys.gather(holder), "second": start}).sort("ip_first", "second")
+    start_at = pl.lit(origin) + pl.duration(seconds=pl.col("second"))
+    frame = frame.with_columns(start_at.cast(schema.TIME).alias("start"), pl.int_range(pl.len()).alias("n"))
+    frame = frame.with_columns(
+        pl.col("start").shift(-1).over("ip_first").alias("end"), pl.col("ip_first").alias("ip_last"),
+        pl.format("p{}", pl.col("n") % (count * 4 // 5)).alias("subscriber"), pl.format("s{}", "n").alias("session"),
+        at=pl.col("start"), port_first=0, port_last=65535, event=pl.lit("stop"), kind=pl.lit("radius"),
+        access_server=pl.lit("192.0.2.1"), source=pl.lit("leases"),
+    )
+    return schema.LEASE_RECORD.conform(frame)
+
+
+def _flows(random: np.random.Generator, day: date, pairs: int, lines: tuple[pl.Series, pl.Series],
+           servers: tuple[pl.Series, pl.Series]) -> pl.DataFrame:
+    """Pairs of records; one in five attempts is never answered and comes as two records of bare SYNs instead."""
+    line = random.integers(0, len(lines[0]), pairs)
+    server = (random.random(pairs) ** 3 * len(servers[0])).astype(np.int64)
+    port = pl.Series(random.choice([25, 25, 25, 25, 110, 587, 995], pairs), dtype=pl.Int32)
+    client_port = pl.Series(random.integers(1024, 65536, pairs), dtype=pl.Int32)
+    origin = datetime(day.year, day.month, day.day)  # noqa: DTZ001
+    second = pl.Series(np.sort(random.integers(0, 86_000, pairs)))
+    answered = pl.Series(random.random(pairs) < 0.8)
+    packets = pl.Series(random.integers(8, 40, pairs))
+    base = pl.DataFrame({
+        "line_ip": lines[0].gather(line), "line_key": lines[1].gather(line), "server_ip": servers[0].gather(server),
+        "server_key": servers[1].gather(server), "client_port": client_port, "server_port": port, "second": second,
+        "answered": answered, "packets": packets,
+    }).with_columns((pl.lit(origin) + pl.duration(seconds=pl.col("second"))).cast(schema.TIME).alias("at"))
+    out = base.select(
+        day=pl.lit(day), first_seen="at", last_seen=pl.col("at") + pl.duration(seconds=8), src_ip="line_ip",
+        dst_ip="server_ip", src_key="line_key", dst_key="server_key", src_port="client_port", dst_port="server_port",
+        protocol=6, packets=pl.when("answered").then("packets").otherwise(2), bytes=pl.col("packets") * 300,
+        tcp_flags=pl.when("answered").then(SYN | ACK | PSH | FIN).otherwise(SYN), established="answered",
+        sampling_interval=1, exporter=pl.lit("192.0.2.9"), source=pl.lit(f"flows-{day}"),
+    )
+    later = pl.col("at") + pl.duration(seconds=pl.when("answered").then(0).otherwise(21))
+    a = pl.col("answered")
+    back = base.select(
+        day=pl.lit(day), first_seen=later, last_seen=later + pl.duration(seconds=8),
+        src_ip=pl.when(a).then("server_ip").otherwise("line_ip"),
+        dst_ip=pl.when(a).then("line_ip").otherwise("server_ip"),
+        src_key=pl.when(a).then("server_key").otherwise("line_key"),
+        dst_key=pl.when(a).then("line_key").otherwise("server_key"),
+        src_port=pl.when(a).then("server_port").otherwise("client_port"),
+        dst_port=pl.when(a).then("client_port").otherwise("server_port"),
+        protocol=6, packets=pl.when(a).then("packets").otherwise(1),
+        bytes=pl.when(a).then(pl.col("packets") * 90).otherwise(60),
+        tcp_flags=pl.when(a).then(SYN | ACK | PSH | FIN).otherwise(SYN), established="answered",
+        sampling_interval=1, exporter=pl.lit("192.0.2.9"), source=pl.lit(f"flows-{day}"),
+    )
+    return schema.FLOW.conform(pl.concat([out, back], how="vertical_relaxed").sort("first_seen"))
+
+
+def run_build(root: Path) -> int:
+    """Build everything from nothing."""
+    shown: dict[str, float] = {}
+    last: list[tuple[str, float]] = []
+
+    def progress(table: str, _done: int, _all: int) -> None:
+        now = time.perf_counter()
+        if last:
+            shown[last[0][0]] = shown.get(last[0][0], 0) + now - last[0][1]
+        last[:] = [(table, now)]
+
+    build(Workspace.load(root), progress=progress)
+    sys.stderr.write("  " + ", ".join(f"{name} {seconds:.1f} s" for name, seconds in shown.items()) + "\n")
+    return _sum(root, "SELECT sum(flows)::BIGINT FROM peer_day WHERE attribution = 'attributed' AND direction = 'out'")
+
+
+def _sum(root: Path, query: str) -> int:
+    connection = engine.session(Workspace.load(root))
+    found = connection.sql(query).fetchall()
+    connection.close()
+    return int(found[0][0] or 0)
+
+
+HAND_WRITTEN = """
+SELECT sum(flows)::BIGINT FROM (
+    SELECT day, subscriber, relay, port, count(*) AS flows, sum(packets) AS packets, sum(bytes) AS bytes,
+        count(DISTINCT server_key) AS destinations, min(first_seen) AS first_seen, max(last_seen) AS last_seen
+    FROM (
+        SELECT f.day, l.subscriber, f.port, f.server_key BETWEEN '00000000000000000000ffffcb007100' AND
+            '00000000000000000000ffffcb00710f' AS relay, f.server_key, f.packets, f.bytes, f.first_seen, f.last_seen
+        FROM (
+            SELECT day, first_seen, last_seen, packets, bytes,
+                CASE WHEN dst_port IN (25, 110, 143, 465, 587, 993, 995) THEN src_key ELSE dst_key END AS line_key,
+                CASE WHEN dst_port IN (25, 110, 143, 465, 587, 993, 995) THEN dst_key ELSE src_key END AS server_key,
+                CASE WHEN dst_port IN (25, 110, 143, 465, 587, 993, 995) THEN dst_port ELSE src_port END AS port
+            FROM flow
+        ) AS f
+        JOIN lease_record AS l ON l.ip_first = f.line_key AND f.first_seen >= l.start
+            AND (l."end" IS NULL OR f.first_seen < l."end")
+    ) AS attributed
+    GROUP BY day, subscriber, relay, port
+) AS sender_day
+"""
+
+
+def run_by_hand(root: Path) -> int:
+    """One query over the same files: attribution and sums per subscriber, day, group and port."""
+    return _sum(root, HAND_WRITTEN)
+
+
+def _measured(function: Callable[[Path], int], root: Path) -> tuple[int, float, float]:
+    started = time.perf_counter()
+    flows = function(root)
+    return flows, time.perf_counter() - started, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def measure(function: Callable[[Path], int], root: Path) -> tuple[int, float, float]:
+    """(flow records attributed, seconds, peak memory in GiB) of a function in a new process."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(_measured, function, root).result()
+
+
+def main() -> None:
+    """Make a lake, run both, print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--flows", type=int, default=10_000_000)
+    parser.add_argument("--leases", type=int, default=500_000)
+    parser.add_argument("--days", type=int, default=5)
+    parser.add_argument("--memory", default="2GB")
+    parser.add_argument("--lake", type=Path, help="keep the generated lake here and use it again")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        root = options.lake or Path(temporary)
+        if not (root / "lake" / "flow").is_dir():
+            make_lake(root, options.flows, options.leases, options.days, options.memory)
+        for path in (root / "lake").glob("*"):  # a build from nothing
+            if path.is_dir() and path.name not in schema.RAW:
+                shutil.rmtree(path)
+        rows = Lake(root / "lake").rows("flow")
+        sys.stdout.write(f"{rows:,} flow records, {datetime.now(UTC):%Y-%m-%d}\n")
+        base = 0.0
+        for name, function in (("by hand", run_by_hand), ("build", run_build)):
+            flows, seconds, peak = measure(function, root)
+            base = base or seconds
+            sys.stdout.write(f"{name:8} {flows:>12,} attributed {seconds:7.2f} s {rows / seconds / 1e6:6.2f} M flows/s "
+                             f"{peak:5.2f} GiB peak {seconds / base:5.1f} x\n")
+            sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""Blocks of whole lines, compressed or not, and files that end too early."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from op25b.errors import InputError
+from op25b.readers import text
+from op25b.readers.text import ahead, blocks, compression, opened
+
+
+def zstd(data: bytes) -> bytes:
+    return pa.Codec("zstd").compress(data, asbytes=True)
+
+
+COMPRESS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress, "bzip2": bz2.compress, "xz": lzma.compress, "zstd": zstd}
+
+
+def lines(path: Path, size: int = 2**20) -> list[str]:
+    return [line for block in blocks(path, size) for line in block.lines]
+
+
+@pytest.mark.parametrize("name", COMPRESS)
+def test_compressed_files_are_known_by_content(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "mail.log"
+    path.write_bytes(COMPRESS[name](b"one\ntwo\n"))
+    assert compression(path) == name
+    assert lines(path) == ["one", "two"]
+
+
+@pytest.mark.parametrize("name", COMPRESS)
+def test_members_one_after_the_other(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "mail.log"
+    path.write_bytes(COMPRESS[name](b"one\ntw") + COMPRESS[name](b"o\nthree\n"))
+    assert lines(path) == ["one", "two", "three"]
+
+
+@pytest.mark.parametrize("name", COMPRESS)
+def test_a_file_cut_short_gives_what_is_whole(tmp_path: Path, name: str) -> None:
+    source = random.Random(1)
+    whole = "".join(f"{source.getrandbits(64):016x}\n" for _ in range(200_000)).encode()
+    path = tmp_path / "mail.log"
+    packed = COMPRESS[name](whole)
+    path.write_bytes(packed[: len(packed) * 3 // 4])
+    got: list[str] = []
+    with pytest.raises(InputError, match=r"mail\.log: cannot be read to its end"):  # noqa: PT012
+        for block in blocks(path, 2**16):
+            got.extend(block.lines)
+    assert len(got) > 10_000
+    assert whole.startswith("".join(f"{line}\n" for line in got).encode())
+
+
+def test_block_numbers_and_broken_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "mail.log"
+    path.write_bytes(b"a\nb\xff\n\nd\r\ne")
+    got = [(block.first_line, list(block.lines)) for block in blocks(path, 3)]
+    assert [number for number, part in got] == [1 + sum(len(p) for _, p in got[:at]) for at in range(len(got))]
+    assert [line for _, part in got for line in part] == ["a", "b�", "", "d", "e"]
+    assert [block.whole for block in blocks(path)] == [False]
+
+
+def test_empty_and_missing_files(tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    assert lines(tmp_path / "empty") == []
+    with pytest.raises(InputError, match="No such file"):
+        lines(tmp_path / "none")
+
+
+def test_a_line_without_end_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text, "MAX_LINE_BYTES", 1000)
+    path = tmp_path / "mail.log"
+    path.write_bytes(b"first\n" + b"x" * 5000 + b"\nlast\n")
+    first, middle, last = lines(path, 100)
+    assert (first, last) == ("first", "last")
+    assert 1000 <= len(middle) < 1200
+
+
+LINE = st.text(st.characters(exclude_characters="\r\n", exclude_categories=["Cs"]), max_size=9)
+
+
+@given(st.lists(LINE), st.integers(1, 20))
+def test_any_block_size_gives_the_same_lines(tmp_path_factory: pytest.TempPathFactory, content: list[str],
+                                             size: int) -> None:
+    path = tmp_path_factory.mktemp("text") / "x"
+    path.write_text("".join(f"{line}\n" for line in content), encoding="utf-8", newline="")
+    if compression(path) is None and not path.read_bytes().startswith(b"\xef\xbb\xbf"):
+        assert lines(path, size) == content
+
+
+def test_ahead_passes_on_errors_and_closes() -> None:
+    closed = []
+
+    def numbers():
+        try:
+            yield 1
+            yield 2
+            raise InputError("x", "broken", "mend it")
+        finally:
+            closed.append(True)
+
+    seen = []
+    with pytest.raises(InputError, match="broken"):  # noqa: PT012
+        for number in ahead(numbers()):
+            seen.append(number)  # noqa: PERF402
+    assert (seen, closed) == ([1, 2], [True])
+    some = ahead(numbers())
+    assert next(some) == 1
+    some.close()
+    assert closed == [True, True]
+
+
+def test_opened_is_closed(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes(zstd(b"one\n"))
+    with opened(path) as stream:
+        assert stream.read() == b"one\n"

@@ -1,0 +1,297 @@
+"""Files → lake: once, whole, accounted for, without names, and after a crash at any point."""
+
+# ruff: noqa: E501, ISC004 -- lines of logs are long
+
+from __future__ import annotations
+
+import gzip
+import multiprocessing
+import os
+import random
+import shutil
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from op25b.api import OpenWorkspace
+from op25b.errors import LakeError, Op25bError
+from op25b.ingest import FileResult, ingest
+from op25b.lake import Lake
+from op25b.workspace import Workspace
+from tests.conftest import SAMPLE, SETTINGS
+
+Make = Callable[..., OpenWorkspace]
+MAIL = [
+    "2026-11-24T12:00:01+09:00 mx postfix/submission/smtpd[1]: 3F2A1B: client=pc[198.18.0.9], sasl_method=PLAIN, "
+    "sasl_username=secret.name@isp.example",
+    "2026-11-24T12:00:02+09:00 mx postfix/qmgr[1]: 3F2A1B: from=<hidden.person@isp.example>, size=1, nrcpt=1 (queue active)",
+    "2026-11-24T12:00:03+09:00 mx postfix/smtp[1]: 3F2A1B: to=<far.friend@x.example>, relay=none, status=eaten",
+    "2026-11-24T12:00:03+09:00 mx postfix/smtpd[2]: warning: broken: SASL PLAIN authentication failed: no, "
+    "sasl_username=Doe, Jane",
+    "2026-11-24T12:00:04+09:00 mx postfix/anvil[1]: statistics: x",
+]
+SUBSCRIBERS = "subscriber,plan,radius_user,auth_user\nME-SECRET-1,IP8,line.one@isp.example,secret.name@isp.example\n"
+DETAIL = ("Tue Nov 24 12:00:00 2026\n\tUser-Name = \"line.one@isp.example\"\n\tAcct-Status-Type = Start\n"
+          "\tAcct-Session-Id = \"A1\"\n\tFramed-IP-Address = 198.18.0.9\n\tTimestamp = 1795489200\n\n"
+          "Tue Nov 24 12:00:00 2026\n\tUser-Name = \"lost.one@isp.example\"\n\n")
+INPUTS = """
+[[inputs.mail]]
+path = "raw/mail*"
+[[inputs.leases]]
+path = "raw/detail*"
+[[inputs.subscribers]]
+path = "raw/subscribers*"
+"""
+
+
+@pytest.fixture
+def opened(workspace: Make, tmp_path: Path) -> Workspace:
+    """A workspace with one small file of each text format."""
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    (raw / "mail.log").write_text("\n".join(MAIL) + "\n")
+    (raw / "detail").write_text(DETAIL)
+    (raw / "subscribers.csv").write_text(SUBSCRIBERS)
+    return workspace(INPUTS).workspace
+
+
+def rows(workspace: Workspace, table: str) -> list[dict[str, Any]]:
+    files = Lake(workspace.lake_path).files(table)
+    return pl.read_parquet(files).to_dicts() if files else []
+
+
+def counts(workspace: Workspace) -> dict[str, int]:
+    lake = Lake(workspace.lake_path)
+    return {table: lake.rows(table) for table in ("mail_event", "lease_record", "subscriber_record", "rejected", "source_file")}
+
+
+ALL = {"mail_event": 3, "lease_record": 1, "subscriber_record": 1, "rejected": 3, "source_file": 3}
+
+
+def states(results: list[FileResult]) -> dict[str, str]:
+    return {result.path.name: result.state for result in results}
+
+
+def test_accounting(opened: Workspace) -> None:
+    results = {result.path.name: result for result in ingest(opened)}
+    mail = results["mail.log"]
+    assert (mail.format, mail.rows_read, mail.rows_kept, mail.rows_filtered, mail.rows_rejected) == ("postfix", 5, 2, 1, 2)
+    assert (str(mail.first), str(mail.last)) == ("2026-11-24 03:00:01", "2026-11-24 03:00:02")
+    assert counts(opened) == ALL
+    (account,) = [row for row in rows(opened, "source_file") if row["kind"] == "mail"]
+    assert account["path"] == "raw/mail.log"
+    for name in ("sha256", "bytes", "rows_read", "rows_kept", "rows_filtered", "rows_rejected", "first", "last"):
+        assert account[name] == getattr(mail, name)
+    assert Lake(opened.lake_path).days("mail_event") == [date(2026, 11, 24)]
+    assert {row["source"] for row in rows(opened, "rejected")} == {mail.sha256, results["detail"].sha256}
+
+
+def test_twice_changes_nothing(opened: Workspace) -> None:
+    ingest(opened)
+    before = {path: path.stat().st_mtime_ns for path in opened.lake_path.rglob("*") if path.is_file() and path.suffix != ".json"}
+    version = Lake(opened.lake_path).total_version()
+    assert set(states(ingest(opened)).values()) == {"known"}
+    assert counts(opened) == ALL
+    assert Lake(opened.lake_path).total_version() == version
+    assert all(path.stat().st_mtime_ns == then for path, then in before.items() if path.name != ".writer")
+
+
+def test_the_same_content_under_another_name(opened: Workspace) -> None:
+    raw = opened.root / "raw"
+    shutil.copy(raw / "mail.log", raw / "mail.log.copy")
+    assert states(ingest(opened)) == {"subscribers.csv": "new", "detail": "new", "mail.log": "new", "mail.log.copy": "known"}
+    shutil.move(raw / "mail.log", raw / "mail.log.1")
+    assert set(states(ingest(opened)).values()) == {"known"}
+    assert counts(opened) == ALL
+
+
+def test_one_file_may_be_of_two_kinds(workspace: Make, tmp_path: Path) -> None:
+    (tmp_path / "both").write_text("subscriber,plan\nME1,IP8\n")
+    opened = workspace('[[inputs.subscribers]]\npath = "both"\n[[inputs.mail]]\npath = "both"\n').workspace
+    assert [(result.kind, result.state) for result in ingest(opened)] == [("subscribers", "new"), ("mail", "failed")]
+
+
+def test_a_file_that_cannot_be_read_fails_alone_and_is_tried_again(opened: Workspace) -> None:
+    raw = opened.root / "raw"
+    (raw / "mail.log.2").write_text("what is this\n")
+    (raw / "subscribers-2.csv").write_text("name,plan\nx,y\n")
+    (raw / "detail.gz").write_bytes(b"\x1f\x8b broken")
+    failed = {result.path.name: result.error for result in ingest(opened) if result.state == "failed"}
+    assert failed.keys() == {"mail.log.2", "subscribers-2.csv", "detail.gz"}
+    assert all(error.count("\n") == 1 for error in failed.values())
+    assert counts(opened) == ALL
+    (raw / "mail.log.2").write_text(MAIL[1].replace("3F2A1B", "3F2A1C") + "\n")
+    (raw / "subscribers-2.csv").write_text("subscriber,plan\nx,y\n")
+    (raw / "detail.gz").write_bytes(gzip.compress(DETAIL.split("\n\n", maxsplit=1)[0].replace("A1", "A2").encode() + b"\n\n"))
+    assert {name for name, state in states(ingest(opened)).items() if state == "new"} == set(failed)
+    assert counts(opened) == {"mail_event": 4, "lease_record": 2, "subscriber_record": 2, "rejected": 3, "source_file": 6}
+
+
+def test_a_file_that_breaks_off_keeps_what_is_whole(opened: Workspace) -> None:
+    source = random.Random(1)
+    lines = "".join(f"2026-11-24T12:00:01Z mx postfix/qmgr[1]: {source.getrandbits(48):012X}: removed\n" for _ in range(50_000))
+    packed = gzip.compress(lines.encode())
+    (opened.root / "raw/mail.log.3.gz").write_bytes(packed[: len(packed) // 2])
+    (result,) = [result for result in ingest(opened) if result.path.name == "mail.log.3.gz"]
+    assert (result.state, result.rows_rejected, result.rows_filtered) == ("new", 1, 0)
+    assert "cannot be read to its end" in result.error
+    assert 10_000 < result.rows_kept == result.rows_read - 1
+    assert set(states(ingest(opened)).values()) == {"known"}
+
+
+def test_empty_files(opened: Workspace) -> None:
+    for name in ("mail.log.0", "detail.0", "subscribers.0"):
+        (opened.root / "raw" / name).touch()
+    results = states(ingest(opened))
+    assert (results["mail.log.0"], results["detail.0"], results["subscribers.0"]) == ("new", "new", "failed")
+    assert counts(opened) == ALL | {"source_file": 5}
+    assert [row["rows_read"] for row in rows(opened, "source_file") if row["bytes"] == 0] == [0, 0]
+
+
+def test_only_empty_files(workspace: Make, tmp_path: Path) -> None:
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw/mail.log").touch()
+    opened = workspace(INPUTS.split("[[inputs.leases]]")[0]).workspace
+    assert states(ingest(opened)) == {"mail.log": "new"}
+    assert states(ingest(opened)) == {"mail.log": "known"}
+    assert rows(opened, "mail_event") == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads every file")
+def test_a_file_without_permission_fails_alone(opened: Workspace) -> None:
+    (opened.root / "raw/detail").chmod(0)
+    assert states(ingest(opened))["detail"] == "failed"
+
+
+def test_missing_files_and_files_being_written(workspace: Make, tmp_path: Path) -> None:
+    (tmp_path / "nfcapd.current.4711").write_bytes(b"\x0c\xa5\x01\x00")
+    opened = workspace('[[inputs.flows]]\npath = "nfcapd.*"\n[[inputs.mail]]\npath = "none*"\n').workspace
+    mail, flows = ingest(opened)
+    assert (flows.state, mail.state) == ("open", "failed")
+    assert mail.error.startswith("none*: no such file\n")
+    assert Lake(opened.lake_path).tables() == []
+
+
+def test_without_nfdump_the_other_files_come_in(opened: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    flow = next((SAMPLE / "raw/flows").iterdir())
+    shutil.copy(flow, opened.root / "raw")
+    settings = SETTINGS + INPUTS + '[[inputs.flows]]\npath = "raw/nfcapd*"\n'
+    (opened.root / "op25b.toml").write_text(settings)
+    monkeypatch.setenv("PATH", "")
+    (failed,) = [result for result in ingest(Workspace.load(opened.root)) if result.state == "failed"]
+    assert failed.error.startswith("nfdump is not installed")
+    assert counts(opened) == ALL
+
+
+def test_no_real_identifier_is_in_the_lake(opened: Workspace) -> None:
+    ingest(opened)
+    names = ["secret.name", "hidden.person", "far.friend", "ME-SECRET-1", "line.one", "lost.one", "Doe", "Jane"]
+    for path in opened.lake_path.rglob("*"):
+        if path.is_file():
+            data = path.read_bytes()
+            assert not [name for name in names if name.encode() in data], path
+    for table in counts(opened):
+        text = repr(rows(opened, table))
+        assert not [name for name in names if name in text], table
+    (line,) = rows(opened, "subscriber_record")
+    (lease,) = rows(opened, "lease_record")
+    users = {row["auth_user"] for row in rows(opened, "mail_event") if row["auth_user"]}
+    # The same name is the same pseudonym in every table.
+    assert (users, lease["subscriber"]) == ({line["auth_user"]}, line["radius_user"])
+    assert line["subscriber"][0] == "p"
+
+
+class _KilledError(Exception):
+    """The process dies here."""
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("commit", range(1, 9))
+def test_killed_around_any_commit(opened: Workspace, monkeypatch: pytest.MonkeyPatch, commit: int, when: str) -> None:
+    append, done = Lake.append, 0
+
+    def dying(lake: Lake, *arguments: Any) -> None:
+        nonlocal done
+        done += 1
+        if done == commit and when == "before":
+            raise _KilledError
+        append(lake, *arguments)
+        if done == commit:
+            raise _KilledError
+
+    monkeypatch.setattr(Lake, "append", dying)
+    with pytest.raises(_KilledError):
+        ingest(opened)
+    monkeypatch.setattr(Lake, "append", append)
+    results = {result.path.name: result for result in ingest(opened)}
+    assert counts(opened) == ALL
+    assert [row["rows_kept"] for row in rows(opened, "source_file") if row["kind"] == "mail"] == [2]
+    assert results["mail.log"].state in {"new", "known"}
+    assert set(states(ingest(opened)).values()) == {"known"}
+
+
+def test_a_killed_run_and_new_files_in_the_next(opened: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    append = Lake.append
+
+    def dying(lake: Lake, table: str, *arguments: Any) -> None:
+        append(lake, table, *arguments)
+        if table == "mail_event":
+            raise _KilledError
+
+    monkeypatch.setattr(Lake, "append", dying)
+    with pytest.raises(_KilledError):
+        ingest(opened)
+    monkeypatch.setattr(Lake, "append", append)
+    (opened.root / "raw/mail.log.2").write_text(MAIL[1].replace("3F2A1B", "3F2A1C") + "\n")
+    ingest(opened)
+    assert counts(opened) == ALL | {"mail_event": 4, "source_file": 4}
+
+
+def _hold(root: Path, ready: Any, done: Any) -> None:
+    with Lake(root).writing("build"):
+        ready.set()
+        done.wait(20)
+
+
+def test_a_second_writer_is_told_who_the_first_is(opened: Workspace) -> None:
+    context = multiprocessing.get_context("spawn")
+    ready, done = context.Event(), context.Event()
+    holder = context.Process(target=_hold, args=(opened.lake_path, ready, done))
+    holder.start()
+    try:
+        assert ready.wait(20)
+        with pytest.raises(LakeError, match=rf"'op25b build' \(process {holder.pid}\) is writing to the lake"):
+            ingest(opened)
+    finally:
+        done.set()
+        holder.join(20)
+    assert issubclass(LakeError, Op25bError)
+    ingest(opened)
+    assert counts(opened) == ALL
+
+
+def test_progress(opened: Workspace) -> None:
+    seen: list[tuple[str, int]] = []
+    ingest(opened, lambda path, size: seen.append((path, size)))
+    assert seen == [(name, (opened.root / name).stat().st_size) for name in
+                    ("raw/subscribers.csv", "raw/detail", "raw/mail.log")]
+
+
+def test_a_damaged_cache_of_hashes_is_made_anew(opened: Workspace) -> None:
+    ingest(opened)
+    for damage in ("", "[1]", '{"x": 1}', "\x00"):
+        (opened.lake_path / ".hashes.json").write_text(damage)
+        assert set(states(ingest(opened)).values()) == {"known"}
+
+
+def test_many_small_files_are_few_commits(workspace: Make, tmp_path: Path) -> None:
+    (tmp_path / "raw").mkdir()
+    for number in range(30):
+        (tmp_path / f"raw/mail.{number:02}").write_text(MAIL[1].replace("3F2A1B", f"3F2A{number:02}") + "\n")
+    opened = workspace(INPUTS).workspace
+    assert sum(result.state == "new" for result in ingest(opened)) == 30
+    assert (counts(opened)["mail_event"], Lake(opened.lake_path).version("mail_event")) == (30, 0)
