@@ -155,7 +155,7 @@ def test_empty_files(opened: Workspace) -> None:
 def test_only_empty_files(workspace: Make, tmp_path: Path) -> None:
     (tmp_path / "raw").mkdir()
     (tmp_path / "raw/mail.log").touch()
-    opened = workspace(INPUTS.split("[[inputs.leases]]")[0]).workspace
+    opened = workspace(INPUTS.split("[[inputs.leases]]", maxsplit=1)[0]).workspace
     assert states(ingest(opened)) == {"mail.log": "new"}
     assert states(ingest(opened)) == {"mail.log": "known"}
     assert rows(opened, "mail_event") == []

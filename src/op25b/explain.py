@@ -227,7 +227,8 @@ def _remedy_words(workspace: Workspace, verdict: str, line: dict[str, object] | 
                      "  Account: the user name and password of that provider, by its own instructions")
         words.append(f"  または当社の送信サーバー{server}のポート587："
                      f"{support.account_ja}（CRAM-MD5には対応していません）" if ja else
-                     f"  Or our own sending server{server} on port 587: {support.account_en} (CRAM-MD5 is not supported)")
+                     f"  Or our own sending server{server} on port 587: {support.account_en} "
+                     "(CRAM-MD5 is not supported)")
     elif remedy == "disinfect":
         words.append("  大量の宛先への接続が観測されています。"
                      "回線内の全端末をウイルス対策ソフトで検査してください。" if ja else

@@ -16,7 +16,7 @@ ROW = (*SESSION, 27, True)
 def test_csv(tmp_path: Path) -> None:
     result = read("pmacct", tmp_path, samples.PMACCT_CSV, sampling_interval=1)
     assert shown(result, "sampling_interval", "exporter") == [
-        (*SESSION, 1, "127.0.0.1"),
+        (*ROW, 1, "127.0.0.1"),
         (
             *SYN,
             2,

@@ -19,7 +19,7 @@ from op25b import schema
 from op25b.readers.base import Batch, Head, Reject, Source, canonical_ips, rejects
 from op25b.readers.mail import syslog
 from op25b.readers.mail.clock import Clock
-from op25b.readers.text import BLOCK_BYTES, opened, readable
+from op25b.readers.text import BLOCK_BYTES, ahead, opened, readable
 
 TABLE = schema.raw_table("mail_event")
 T = TypeVar("T")
@@ -52,7 +52,7 @@ class Daemon(Protocol):
 def read_syslog(source: Source, daemons: Sequence[Daemon], block_bytes: int = BLOCK_BYTES) -> Iterator[Batch]:
     """Yield the events of a syslog file in which these daemons log; the first one has most of the lines."""
     marks = "|".join(daemon.marks for daemon in daemons)
-    for lines in syslog.read(Clock(source), marks, block_bytes):
+    for lines in ahead(part for part in syslog.read(Clock(source), marks, block_bytes)):
         rest, events = lines.frame, []
         for daemon in daemons:
             mine = pl.col("tag").str.contains(rf"^(?:{daemon.programs})(?:\[|:)")

@@ -32,12 +32,15 @@ from op25b.readers.mail.common import (
     DSN,
     FINE,
     QUOTED,
+    addressed,
     by_kind,
+    cut,
     domain,
     event,
     integer,
     parted,
     read_syslog,
+    together,
     unless,
 )
 from op25b.readers.mail.dovecot import Dovecot
@@ -46,13 +49,10 @@ from op25b.readers.text import BLOCK_BYTES
 _QUEUE_ID = r"^[0-9A-Za-z]{5,20}$"
 _IP = r"\[(?:IPv6:)?([0-9A-Fa-f.:]+)\]"
 # The message id is the sender's text, so what follows it is read from the end of the line.
-_SERVICE = r", daemon=([^,]*)(?:, (?:tls_verify|auth|bits|cipher|verify|ntries)=[^,]*)*, relay=[^,]*$"
-_RELAY = rf", relay=[^,]*?{_IP}(?: \(may be forged\))?$"
+_SERVICE = r"^([^,]*)(?:, (?:tls_verify|auth|bits|cipher|verify|ntries)=[^,]*)*, relay=[^,]*$"
 _AUTH_TYPE = r", auth=([^,]*)(?:, [a-z_]+=[^,]*)?, relay=[^,]*$"
-_SIZE = r"^(?:<[^>]*>|[^,]*), size=([0-9]+)"
-_RECIPIENTS = r"^(?:<[^>]*>|[^,]*), size=[0-9]+, class=-?[0-9]+, (?:pri=[0-9]+, )?nrcpts=([0-9]+)"
-_LOGIN = rf"^AUTH=server, relay=[^\[,]*{_IP}(?: \(may be forged\))?, authid=(.*), mech=([^,]*), bits=[0-9]+$"
-_FAILED = rf"^AUTH failure \(([^)]*)\): .*?(?:, user=(.*))?, relay=[^,]*?{_IP}(?: \(may be forged\))?$"
+_NUMBERS = r"^([0-9]+), class=-?[0-9]+, (?:pri=[0-9]+, )?nrcpts=([0-9]+)"
+_USER = r"^(.*), mech=([^,]*), bits=[0-9]+$"
 _REFUSED = rf"^ruleset=([a-z_]+), arg1=(<[^>]*>|[^,]*)(?:, arg2=[^,]*)?, (?:relay=(?:[^,\[]*{_IP})?[^,]*, )?"
 _REFUSED += r"reject=(.*)$"
 _MILTER = r"^[Mm]ilter(?:: (?:(to|from)=(<[^>]*>|[^,]*)|data|cmd=[a-z]+)|=[^,]*(?:, action=[^,]*)?), reject=(.*)$"
@@ -72,7 +72,6 @@ queue, body = pl.col("queue"), pl.col("body")
 _KINDS = {
     "delivery": body.str.starts_with("to="),
     "message": body.str.starts_with("from="),
-    "login": body.str.starts_with("AUTH=server, "),
     "failed": body.str.starts_with("AUTH failure ("),
     "refused": body.str.starts_with("ruleset=check_") & body.str.contains(", reject=", literal=True),
     "milter": body.str.contains(_MILTER),
@@ -101,18 +100,18 @@ class Sendmail:
             # A quoted local part or command may hold anything; of an address only the domain is wanted.
             quiet = body.str.replace_all(rf"<{QUOTED}@", "<q@").str.replace(rf"^((?:to|from)=){QUOTED}", "${1}q")
             lines = lines.with_columns(quiet.alias("body"))
-        logins = self._known(lines)
-        parsers = {"delivery": _delivery, "message": lambda part: _message(part, logins), "login": _login,
+        is_login = lines["body"].str.starts_with("AUTH=server, ").fill_null(value=False)
+        fresh = _logged_in(lines.filter(is_login))
+        logins = self._known(lines, fresh)
+        parsers = {"delivery": _delivery, "message": lambda part: _message(part, logins),
                    "failed": _failed, "refused": _refused, "milter": _milter, "unknown": _unknown, "done": _done,
                    "expired": _expired, "made": _made}
-        return by_kind(lines, _KINDS, parsers)
+        successes = [addressed(_login(fresh).collect())] if fresh.height else []
+        return together([*successes, by_kind(lines.filter(~is_login), _KINDS, parsers)])
 
-    def _known(self, lines: pl.DataFrame) -> pl.DataFrame:
+    def _known(self, lines: pl.DataFrame, fresh: pl.DataFrame) -> pl.DataFrame:
         """Logins of the block, and of the hour before it with line 0."""
-        found = body.str.extract_groups(_LOGIN).struct
-        fresh = lines.filter(body.str.starts_with("AUTH=server, ")).select(
-            "line", "at", "host", "tag", found.field("1").alias("client_ip"), found.field("2").alias("user"),
-            found.field("3").alias("mechanism"))
+        fresh = fresh.select("line", "at", "host", "tag", "client_ip", "user", "mechanism")
         known = pl.concat([self._logins.select(pl.lit(0, pl.Int64).alias("line"), pl.all()), fresh])
         recent = pl.col("at") >= lines["at"].max() - pl.duration(hours=1)
         self._logins = known.filter(recent).unique(["host", "tag", "client_ip"], keep="last",
@@ -147,20 +146,32 @@ def read(source: Source, block_bytes: int = BLOCK_BYTES) -> Iterator[Batch]:
 _QUEUE = queue.alias("queue_id")
 
 
+def _last(text: pl.Expr, mark: str) -> pl.Expr:
+    """What stands after the last `mark`; NULL where there is none."""
+    parts = text.str.split(mark).list
+    return pl.when(parts.len() > 1).then(parts.last())
+
+
+def _address(relay: pl.Expr) -> pl.Expr:
+    """The address of `host [ip]`: the last in brackets, since what identd said comes first."""
+    return cut(_last(relay, "["), "]")[0].str.strip_prefix("IPv6:")
+
+
 def _delivery(part: pl.DataFrame) -> pl.LazyFrame:
     part = parted(part.with_columns(body.str.slice(3)), "body", ", delay=", "to", "more")
     part = parted(part, "more", ", stat=", "how", "stat")
-    to, stat, how = pl.col("to"), pl.col("stat"), pl.col("how")
-    to = pl.when(to.str.contains(", ctladdr=", literal=True)).then(to.str.replace(r", ctladdr=.*$", "")).otherwise(to)
-    named = part.lazy().with_columns(to.str.strip_suffix(" [more]").str.strip_suffix(",").alias("to"),
-                                     how.str.extract(rf", dsn=({DSN})").alias("dsn"))
+    part = parted(parted(part, "how", ", dsn=", "how", "code"), "how", ", relay=", "how", "relay")
+    stat, code = pl.col("stat"), cut(pl.col("code"), ",")[0]
+    to = cut(pl.col("to"), ", ctladdr=")[0].str.strip_suffix(" [more]").str.strip_suffix(",")
     by_words = pl.when(stat.str.starts_with("Sent")).then(pl.lit("sent")).when(stat.str.starts_with("Deferred")).then(
         pl.lit("deferred")).when(stat.str.contains(_BOUNCES)).then(pl.lit("bounced"))
     by_dsn = pl.col("dsn").str.slice(0, 1).replace_strict(
         ["2", "4", "5"], ["sent", "deferred", "bounced"], default=None, return_dtype=pl.String)
-    named = named.filter(~stat.str.contains("^(?:queued|quarantined)").fill_null(value=False)).with_columns(
-        pl.coalesce(by_dsn, by_words).alias("status"), how.str.extract(rf", relay=[^,]*{_IP}").alias("next_hop_ip"))
-    several = named.with_columns(pl.col("to").str.split(",")).explode("to")
+    named = part.lazy().with_columns(
+        pl.when(code.str.contains(rf"^{DSN}$")).then(code).alias("dsn"), _address(pl.col("relay")).alias("next_hop_ip"),
+        to.str.split(",").alias("to"),
+    ).filter(~stat.str.contains("^(?:queued|quarantined)").fill_null(value=False))
+    several = named.with_columns(pl.coalesce(by_dsn, by_words).alias("status")).explode("to")
     return event(
         several, "delivery",
         unless(pl.col("status").is_not_null() & (pl.col("to") != ""), "delivery of unknown status"),
@@ -168,14 +179,17 @@ def _delivery(part: pl.DataFrame) -> pl.LazyFrame:
 
 
 def _message(part: pl.DataFrame, logins: pl.DataFrame) -> pl.LazyFrame:
-    sender = body.str.extract(r"^from=(<[^>]*>|[^,]*), ")
-    fields = body.str.slice(5)
+    part = parted(part.with_columns(body.str.slice(5)), "body", ", size=", "sender", "more")
+    more = pl.col("more")
+    numbers, daemon = more.str.extract_groups(_NUMBERS).struct, more.str.split(", daemon=").list.last()
+    auth_type = more.str.extract(_AUTH_TYPE) if part["more"].str.contains(", auth=", literal=True).any() else FINE
     part = part.with_columns(
-        domain(sender).alias("sender_domain"), integer(fields.str.extract(_SIZE), pl.Int64).alias("size_bytes"),
-        integer(fields.str.extract(_RECIPIENTS)).alias("recipients"), body.str.extract(_RELAY).alias("client_ip"),
-        body.str.extract(_SERVICE).replace_strict(_PORTS, default=None, return_dtype=pl.Int32).alias("listener_port"),
-        body.str.extract(_AUTH_TYPE).replace(["NONE", ""], [None, None]).alias("auth_type"),
-        unless(fields.str.contains(_RECIPIENTS), "message without sender, size or recipients").alias("reason"),
+        domain(pl.col("sender")).alias("sender_domain"), integer(numbers.field("1"), pl.Int64).alias("size_bytes"),
+        integer(numbers.field("2")).alias("recipients"),
+        _address(_last(more, ", relay=")).alias("client_ip"),
+        daemon.str.extract(_SERVICE).replace_strict(_PORTS, default=None, return_dtype=pl.Int32).alias("listener_port"),
+        auth_type.replace(["NONE", ""], [None, None]).alias("auth_type"),
+        unless(numbers.field("2").is_not_null(), "message without sender, size or recipients").alias("reason"),
     ).filter((pl.col("recipients") > 0) | pl.col("reason").is_not_null())
     part = _with_login(part, logins)
     logged = part.lazy().with_columns(
@@ -201,20 +215,32 @@ def _with_login(messages: pl.DataFrame, logins: pl.DataFrame) -> pl.DataFrame:
     return messages.join(last.select("line", "user", "mechanism"), on="line", how="left", maintain_order="left")
 
 
+def _logged_in(part: pl.DataFrame) -> pl.DataFrame:
+    """Add client_ip, user and mechanism of successful logins."""
+    part = parted(part.with_columns(body.str.slice(19)), "body", ", authid=", "relay", "named")
+    user, mechanism = cut(pl.col("named"), ", mech=")
+    # A user's name may contain anything, also another `, mech=`.
+    odd = pl.when(mechanism.str.contains(", mech=", literal=True)).then("named").str.extract_groups(_USER).struct
+    return part.with_columns(
+        _address(pl.col("relay")).alias("client_ip"), pl.coalesce(odd.field("1"), user).alias("user"),
+        pl.coalesce(odd.field("2"), cut(mechanism, ", bits=")[0]).str.to_uppercase().alias("mechanism"))
+
+
 def _login(part: pl.DataFrame) -> pl.LazyFrame:
-    found = body.str.extract_groups(_LOGIN).struct
     return event(
-        part.lazy(), "auth", unless(found.field("1").is_not_null(), "login without an address"),
-        found.field("1").alias("client_ip"), found.field("2").alias("auth_user"),
-        found.field("3").str.to_uppercase().alias("auth_mechanism"), pl.lit(value=True).alias("auth_ok"))
+        part.lazy(), "auth", unless(pl.col("client_ip").is_not_null(), "login without an address"),
+        pl.col("client_ip"), pl.col("user").alias("auth_user"), pl.col("mechanism").alias("auth_mechanism"),
+        pl.lit(value=True).alias("auth_ok"))
 
 
 def _failed(part: pl.DataFrame) -> pl.LazyFrame:
-    found = body.str.extract_groups(_FAILED).struct
+    part = parted(part.with_columns(body.str.slice(14)), "body", ")", "mechanism", "why")
+    named = cut(pl.col("why"), ", user=")[1].str.split(", relay=").list
+    ip = _address(_last(pl.col("why"), ", relay="))
     return event(
-        part.lazy(), "auth", unless(found.field("3").is_not_null(), "failed authentication without an address"),
-        found.field("3").alias("client_ip"), found.field("2").alias("auth_user"),
-        found.field("1").str.to_uppercase().alias("auth_mechanism"), pl.lit(value=False).alias("auth_ok"))
+        part.lazy(), "auth", unless(ip.is_not_null(), "failed authentication without an address"),
+        ip.alias("client_ip"), named.head(named.len() - 1).list.join(", relay=").alias("auth_user"),
+        pl.col("mechanism").str.to_uppercase().alias("auth_mechanism"), pl.lit(value=False).alias("auth_ok"))
 
 
 def _refused(part: pl.DataFrame) -> pl.LazyFrame:
