@@ -45,7 +45,8 @@ identifier, rest = pl.col("id"), pl.col("rest")
 _KINDS = {
     "failed": identifier.is_null() & rest.str.contains(" authenticator failed for ", literal=True)
     & ~cut(rest, " authenticator failed for ")[0].str.contains(" ", literal=True),
-    "refused": (rest.str.starts_with("H=") | rest.str.starts_with("F=<")) & rest.str.contains(r" rejected (?:[^VE]|EH)"),
+    "refused": (rest.str.starts_with("H=") | rest.str.starts_with("F=<"))
+    & rest.str.contains(r" rejected (?:[^VE]|EH)"),
     "early": rest.str.contains(
         r"^(?:rejected (?:[^VE]|EH).* from |unqualified (?:sender|recipient) rejected: |refused connection from )"),
 }
@@ -185,7 +186,8 @@ def _refused(part: pl.DataFrame) -> pl.LazyFrame:
     # What a local program hands in has no client: `F=<a@b> rejected by non-SMTP ACL: why`.
     local = rest.str.starts_with("F=<")
     reason = unless(pl.col("client_ip").is_not_null() | local, "rejection without a client")
-    sender = pl.coalesce(pl.col("head").str.extract(r"(?:^| )F=<([^>]*)>"), pl.col("what").str.extract(r"^MAIL <([^>]*)>"))
+    sender = pl.coalesce(pl.col("head").str.extract(r"(?:^| )F=<([^>]*)>"),
+                         pl.col("what").str.extract(r"^MAIL <([^>]*)>"))
     return pl.concat([
         event(named.filter(login), "auth", reason, pl.col("client_ip", "listener_port", "auth_mechanism"),
               pl.lit(value=False).alias("auth_ok")),
