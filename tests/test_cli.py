@@ -119,7 +119,8 @@ def test_an_unreadable_file_fails_alone_with_exit_2_after_the_others_are_in(tmp_
 def test_explain_speaks_japanese_and_english(sample: OpenWorkspace) -> None:
     japanese = op25b("-w", sample.workspace.root, "explain", "ME0002009", "--lang", "ja").stdout
     english = op25b("-w", sample.workspace.root, "explain", "ME0002009", "--lang", "en").stdout
-    for text in ("影響があります", "2007年7月10日", "CRAM-MD5には対応していません", "0x800CCC0E", "9:00～21:00", "ポート587"):
+    for text in ("影響があります", "2007年7月10日", "CRAM-MD5には対応していません", "0x800CCC0E", "9:00～21:00",
+                 "ポート587"):
         assert text in japanese
     for text in ("affected: mail that works today will stop", "2007-07-10", "CRAM-MD5 is not supported", "0x800CCC0E",
                  "9:00-21:00", "port 587"):
@@ -128,7 +129,7 @@ def test_explain_speaks_japanese_and_english(sample: OpenWorkspace) -> None:
 
 def test_inspect_says_what_a_file_is_and_stores_nothing(sample: OpenWorkspace, tmp_path: Path) -> None:
     before = sample.status().select("table", "rows", "version")
-    flows = sorted((sample.workspace.root / "raw" / "flows").iterdir())[-1]
+    flows = max((sample.workspace.root / "raw" / "flows").iterdir())
     done = op25b("-w", sample.workspace.root, "inspect", flows, "--format", "json")
     (row,) = json.loads(done.stdout)
     assert (row["kind"], row["format"], row["why"]) == ("flows", "nfcapd", "nfdump magic 0xA50C, layout version 2")

@@ -37,8 +37,9 @@ def check_row(opened: OpenWorkspace, row: dict[str, str]) -> None:
         assert found[pseudonym]["class"] == row["class"]
         assert found[pseudonym]["reasons"]
     # Whoever sends no mail from a line has no row, and nothing of theirs is blocked.
-    mine = impact.get(pseudonym, {"already_blocked": False, "newly_blocked": False, "needs_notice": False, "remedy": None})
-    for name in ("already_blocked", "newly_blocked", "needs_notice"):
+    statements = ("already_blocked", "newly_blocked", "needs_notice")
+    mine = impact.get(pseudonym, dict.fromkeys(statements, False) | {"remedy": None})
+    for name in statements:
         assert mine[name] == true(row[name]), name
     assert (mine["remedy"] or "") == row["remedy"]
 

@@ -26,7 +26,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_carries_what_lies_at_the_top_of_the_checkout(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
-    for folder, kind in (("pipelines", "sql"), ("expectations", "json"), ("notebooks", "ipynb"), ("data/reference", "csv")):
+    for folder, kind in (("pipelines", "sql"), ("expectations", "json"), ("notebooks", "ipynb"),
+                         ("data/reference", "csv")):
         files = sorted((ROOT / folder).glob(f"*.{kind}"))
         assert files
         for file in files:
@@ -45,6 +46,7 @@ def test_it_runs_the_whole_way_outside_the_checkout(wheel: Path, tmp_path: Path)
                    check=True, capture_output=True)
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     clean = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    clean["JUPYTER_PATH"] = str(Path(sys.prefix) / "share" / "jupyter")  # data files of the dependencies, likewise
 
     def op25b(*arguments: str) -> str:
         done = subprocess.run([str(python), "-m", "op25b.cli", *arguments], capture_output=True, text=True, check=False,

@@ -12,7 +12,8 @@ def main() -> int:
     worst = 0
     for path in sorted(Path(__file__).parent.glob("bench_*.py")):
         print(f"== {path.stem} ==", flush=True)  # noqa: T201
-        worst = max(worst, subprocess.run([sys.executable, "-m", f"tests.benchmarks.{path.stem}"], check=False).returncode)
+        done = subprocess.run([sys.executable, "-m", f"tests.benchmarks.{path.stem}"], check=False)
+        worst = max(worst, done.returncode)
     return worst
 
 

@@ -111,21 +111,30 @@ def _plain_batch(block: Block, clock: Clock, host: str) -> Batch:
         bad = [(line, None, "no time stamp", content) for line, content in other["line", "text"].iter_rows()]
         frame = frame.filter(stamped)
     lines = _split(frame.filter(text.str.contains_any(_MARKS)), host)
-    lines = lines.with_columns(clock.utc(lines).alias("at"))
+    lines = lines.with_columns(_times(lines["stamp"], clock))
     return account(parsed(lines), block.lines.len(), bad, lines.select("line", "rest"))
+
+
+def _times(stamps: pl.Series, clock: Clock) -> pl.Series:
+    """UTC times; lines of one second stand together, so each run of equal stamps is looked at once."""
+    runs = stamps.rle_id()
+    stamp = pl.col("stamp").str
+    known = pl.DataFrame({"run": runs, "stamp": stamps}).unique("run", keep="first").sort("run").select(
+        pl.concat_str(stamp.slice(0, 10), pl.lit("T"), stamp.slice(11)).alias("stamp"), pl.lit(0).alias("year"))
+    return clock.utc(known).gather(runs).alias("at")
 
 
 def _split(frame: pl.DataFrame, host: str) -> pl.DataFrame:
     """Stamp, message id and rest of the lines of a main log."""
     text = pl.col("text")
     stamp, start = text.str.slice(0, 19), pl.lit(20)
-    if frame.select(text.str.contains(rf"^{_STAMP}(?:\.| [+-][0-9]| \[)").any()).item():  # log selectors
+    selected = (text.str.slice(19, 1) != " ") | text.str.slice(20, 1).is_in(["+", "-", "["])
+    if frame.select(selected.any()).item():  # log selectors
         frame = frame.with_columns(text.str.extract_groups(_SELECTED).struct.unnest())
         stamp = pl.concat_str("stamp", pl.col("zone").fill_null(""))
         start = pl.sum_horizontal(pl.col(name).str.len_bytes() for name in ("stamp", "zone", "pid")) + 1
     frame = frame.select(
-        "line", pl.lit(1, pl.Int64).alias("times"), pl.lit(host).alias("host"), pl.lit(0).alias("year"),
-        pl.concat_str(stamp.str.slice(0, 10), pl.lit("T"), stamp.str.slice(11)).alias("stamp"),
+        "line", pl.lit(1, pl.Int64).alias("times"), pl.lit(host).alias("host"), stamp.alias("stamp"),
         text.str.slice(start).alias("rest"),
     )
     return _with_id(frame)
@@ -134,10 +143,14 @@ def _split(frame: pl.DataFrame, host: str) -> pl.DataFrame:
 def _with_id(lines: pl.DataFrame) -> pl.DataFrame:
     """Move the message id, of either length, out of `rest`."""
     old, new = rest.str.contains(rf"^{_OLD_ID} "), rest.str.contains(rf"^{_NEW_ID} ")
-    return lines.with_columns(
-        pl.when(old).then(rest.str.slice(0, 16)).when(new).then(rest.str.slice(0, 23)).alias("id"),
-        pl.when(old).then(rest.str.slice(17)).when(new).then(rest.str.slice(24)).otherwise(rest).alias("rest"),
-    )
+    lengths = lines.select(pl.when(old).then(16).when(new).then(23).alias("length"))["length"]
+    if lengths.n_unique() == 1 and lengths.null_count() == 0:
+        size = int(lengths[0])
+        return lines.with_columns(rest.str.slice(0, size).alias("id"), rest.str.slice(size + 1).alias("rest"))
+    return lines.with_columns(lengths).with_columns(
+        pl.when(pl.col("length").is_not_null()).then(rest.str.slice(0, pl.col("length"))).alias("id"),
+        rest.str.slice((pl.col("length") + 1).fill_null(0)).alias("rest"),
+    ).drop("length")
 
 
 def read(source: Source, block_bytes: int = BLOCK_BYTES) -> Iterator[Batch]:
