@@ -20,7 +20,7 @@ from op25b.readers.flows.records import Piece
 from op25b.readers.text import ahead, chunks, lines_of, opened, readable
 
 # Larger blocks are slower: memory for them is taken from, and given back to, the system each time.
-BLOCK_BYTES = 4 * 2**20
+BLOCK_BYTES = 8 * 2**20
 _DELIMITERS = ",\t|;"
 
 

@@ -61,7 +61,8 @@ def objects(source: Source, keys: Keys) -> Iterator[Piece]:
 def _objects(source: Source, keys: Keys) -> Generator[Piece, None, None]:
     names: dict[str, str] = {}
     with opened(source.path) as stream, readable(source.path):
-        for block in _records(chunks(stream, BLOCK_BYTES)):
+        # Reading, finding the ports and (in the caller) converting overlap.
+        for block in ahead(_records(chunks(stream, BLOCK_BYTES))):
             is_noise = pl.col("text").str.starts_with(keys.noise) if keys.noise else pl.lit(value=False)
             lines = block.filter(~is_noise)
             names = names or _names(source, keys, lines["text"].head(_SAMPLE))
@@ -75,7 +76,7 @@ def _names(source: Source, keys: Keys, texts: pl.Series) -> dict[str, str]:
     return {ours: there.get(ours, theirs[0]) for ours, theirs in keys.known.items()}
 
 
-def _records(blocks: Iterable[bytes]) -> Iterator[pl.DataFrame]:
+def _records(blocks: Iterable[bytes]) -> Generator[pl.DataFrame, None, None]:
     """Frames of record (the line it starts on) and text."""
     line, rest, pretty = 1, b"", None
     for data in blocks:
@@ -133,8 +134,8 @@ def _number(key: str) -> pl.Expr:
 def _decoded(left: pl.DataFrame, names: dict[str, str]) -> pl.DataFrame:
     schema = dict.fromkeys(names.values(), pl.String)
     try:
-        values = pl.read_ndjson("\n".join(left["text"]).encode(), schema=schema) if left.height else pl.DataFrame(
-            schema=schema)
+        text = left["text"].str.join("\n").item().encode()
+        values = pl.read_ndjson(text, schema=schema) if left.height else pl.DataFrame(schema=schema)
         if values.height != left.height or values.select(pl.all_horizontal(pl.all().is_null()).any()).item():
             raise pl.exceptions.ComputeError("lines that are not objects")
         problem = pl.Series("problem", [None], pl.String).new_from_index(0, left.height)

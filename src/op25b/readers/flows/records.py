@@ -22,7 +22,7 @@ REQUIRED = ("src_ip", "dst_ip", "src_port", "dst_port", "protocol", "packets", "
 _COUNTS = ("packets", "bytes", "reply_packets", "reply_bytes")
 _PLAIN = ("src_ip", "dst_ip", "exporter")
 _TABLE = [column.name for column in schema.FLOW.columns]
-_PIECES, _ROWS = 16, 2**16
+_PIECES, _ROWS = 8, 2**16
 Typed = Callable[[pl.DataFrame], pl.DataFrame]
 
 
