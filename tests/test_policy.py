@@ -85,10 +85,22 @@ def test_the_chart_answers_the_published_questions(workspace: Callable[[], OpenW
     assert found[line, "another provider's sending server", 587] == ("allow", "allow", False)
     assert found[line, "own mail server, sending directly", 25] == ("allow", "block", True)
     assert found[line, "straight to a mobile carrier's server", 25] == ("block", "block", False)
-    for plan in ("IP1", "IP8", "IP16"):
-        fixed = found[f"our line, fixed-IP plan {plan}", "own mail server, sending directly", 25]
-        assert fixed == ("allow", "allow", False)
+    fixed = found["our line, fixed-IP plan IP1, IP8, IP16", "own mail server, sending directly", 25]
+    assert fixed == ("allow", "allow", False)
     elsewhere = chart.filter(chart["line"] == "another ISP's line")
     assert not elsewhere["affected"].any()
     assert elsewhere.filter(elsewhere["port"] == 25)["verdict"].to_list() == [
         "not affected by this; the line's own ISP may block port 25"]
+
+
+def test_the_chart_keeps_plans_apart_that_are_decided_differently(workspace: Callable[..., OpenWorkspace]) -> None:
+    opened = workspace("""
+[policy.two]
+rules = [
+  { name = "one", action = "allow", plans = ["IP8"], destination = "other" },
+  { name = "rest", action = "block" },
+]
+""")
+    lines = opened.chart("en", "proposed", "two")["line"].unique(maintain_order=True).to_list()
+    assert lines == ["our line, dynamic address", "our line, fixed-IP plan IP8", "our line, fixed-IP plan IP1, IP16",
+                     "another ISP's line"]

@@ -258,6 +258,7 @@ def explain(
 @app.command()
 def check(
     table: Annotated[str | None, typer.Argument(help="flow, mail_event, lease or subscriber; all by default")] = None,
+    every: Annotated[bool, typer.Option("--all", help="show the rules that hold as well")] = False,
     form: FormatOption = "table",
 ) -> None:
     """Judge the tables by the data-quality gates; exit 1 when a critical rule fails."""
@@ -267,8 +268,10 @@ def check(
         from op25b.quality import remember
 
         remember(workspace.workspace, frame)
-    _show(frame, form, ["table", "rule", "severity", "passed", "observed", "expected"])
     failed = frame.filter(~frame["passed"])
+    if form != "table" or every or failed.height:
+        shown = frame if every or form != "table" else failed
+        _show(shown, form, ["table", "rule", "severity", "passed", "observed", "expected"])
     if form == "table":
         from op25b.quality import rows
 
@@ -277,6 +280,8 @@ def check(
             offending = rows(workspace.workspace, row["table"], row["rule"])
             if offending.height:
                 _show(offending, form)
+    for name, rules in frame.group_by("table", maintain_order=True):
+        _say(f"{name[0]}: {rules['passed'].sum()} of {rules.height} rules hold")
     critical = failed.filter(failed["severity"] == "critical").height
     _say(f"{frame.height - failed.height} of {frame.height} rules hold, {critical} critical ones fail")
     if critical:

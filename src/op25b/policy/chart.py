@@ -14,7 +14,7 @@ _LINE = {
     "dynamic": {"ja": "当社回線（動的IP）", "en": "our line, dynamic address"},
     "elsewhere": {"ja": "他社回線", "en": "another ISP's line"},
 }
-_FIXED: Text = {"ja": "当社回線（固定IPプラン {plan}）", "en": "our line, fixed-IP plan {plan}"}
+_FIXED: Text = {"ja": "当社回線（固定IPプラン {plans}）", "en": "our line, fixed-IP plan {plans}"}
 _HOW: dict[str, Text] = {
     "relay": {"ja": "当社の送信サーバー", "en": "our own sending server"},
     "provider": {"ja": "他社の送信サーバー", "en": "another provider's sending server"},
@@ -49,15 +49,17 @@ class _Case:
     group: str
     port: int
     own_line: bool = True
-    plan: str | None = None
+    plans: tuple[str, ...] = ()
 
 
-def _cases(plans: list[str]) -> list[_Case]:
+_FIXED_SENDERS = (("server", "other"), ("provider", "known-provider"), ("mobile", "mobile-carrier"))
+
+
+def _cases(alike: list[tuple[str, ...]]) -> list[_Case]:
     own = [_Case("relay", "own-relay", 25), _Case("relay", "own-relay", 587), _Case("provider", "known-provider", 25),
            _Case("provider", "known-provider", 587), _Case("provider", "known-provider", 465),
            _Case("server", "other", 25), _Case("mobile", "mobile-carrier", 25), _Case("webmail", "other", 443)]
-    fixed = [_Case(how, group, 25, plan=plan) for plan in plans
-             for how, group in (("server", "other"), ("provider", "known-provider"), ("mobile", "mobile-carrier"))]
+    fixed = [_Case(how, group, 25, plans=plans) for plans in alike for how, group in _FIXED_SENDERS]
     elsewhere = [_Case("relay", "own-relay", port, own_line=False) for port in (25, 587)]
     return [*own, *fixed, *elsewhere]
 
@@ -68,20 +70,31 @@ def quick_reference(workspace: Workspace, language: Language, before: str = "cur
     from op25b.policy import policy
 
     now, then = policy(workspace, before), policy(workspace, after)
-    plans = list(dict.fromkeys(plan for rule in (*then.rules, *now.rules) for plan in rule.plans))
-    rows = [_row(case, now, then, language) for case in _cases(plans)]
+    rows = [_row(case, now, then, language) for case in _cases(_plans_alike(now, then))]
     return pl.DataFrame(rows, schema={"line": pl.String, "how": pl.String, "port": pl.Int64, "before": pl.String,
                                       "after": pl.String, "affected": pl.Boolean, "verdict": pl.String,
                                       "advice": pl.String}, orient="row")
 
 
+def _plans_alike(now: Policy, then: Policy) -> list[tuple[str, ...]]:
+    """The plans that the policies name, those together for which both decide every case alike."""
+    alike: dict[tuple[str, ...], list[str]] = {}
+    for plan in dict.fromkeys(plan for rule in (*then.rules, *now.rules) for plan in rule.plans):
+        decided = tuple(decide(policy, Connection(group, 25, plan=plan)).action for policy in (now, then)
+                        for _, group in _FIXED_SENDERS)
+        alike.setdefault(decided, []).append(plan)
+    return [tuple(plans) for plans in alike.values()]
+
+
 def _row(case: _Case, now: Policy, then: Policy, language: Language) -> tuple[object, ...]:
-    connection = Connection(case.group, case.port, plan=case.plan, own_line=case.own_line)
+    connection = Connection(case.group, case.port, plan=case.plans[0] if case.plans else None, own_line=case.own_line)
     before, after = decide(now, connection).action, decide(then, connection).action
     verdict = {("allow", "allow"): "untouched", ("allow", "block"): "newly", ("block", "block"): "already",
                ("block", "allow"): "released"}[before, after]
     advice = _ADVICE[case.how][language] if after == "block" and case.how in _ADVICE else ""
-    line = _FIXED[language].format(plan=case.plan) if case.plan else _LINE["dynamic"][language]
+    line = _LINE["dynamic"][language]
+    if case.plans:
+        line = _FIXED[language].format(plans="・".join(case.plans) if language == "ja" else ", ".join(case.plans))
     if not case.own_line:
         line = _LINE["elsewhere"][language]
         if case.port == 25:
