@@ -1,6 +1,7 @@
 """Input files → reader → lake, each file exactly once, with an accounting row per file.
 
-Files are told apart by their kind and the SHA-256 of their content. Within one group of files the rows are written
+Files are told apart by their kind and the SHA-256 of their content, decompressed; of a log that has grown only the new
+end is read. Within one group of files the rows are written
 first, the rejected rows next and the accounting last, each commit carrying the files' names as transactions: after a
 crash at any point the next run finds which of the three a file still lacks.
 
@@ -9,13 +10,13 @@ Reading, parsing and writing overlap: a thread reads blocks, one makes rows of t
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import json
 import os
+import time
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,19 +25,20 @@ import polars as pl
 import pyarrow as pa
 
 from op25b import schema
-from op25b.errors import Op25bError
+from op25b.errors import InputError, Op25bError
 from op25b.lake import Lake
 from op25b.pseudonyms import Pseudonyms
 from op25b.readers import Batch, Format, Kind, Source, choose
-from op25b.readers.base import TABLE_OF, rejects
+from op25b.readers.base import BOUNDARY, TABLE_OF, rejects
+from op25b.readers.content import Known, examine, part
 from op25b.readers.text import ahead, compression
 from op25b.workspace import FlowInput, Input, LeaseInput, MailInput, SubscriberInput, Workspace
 
 GROUP_FILES = 200
 GROUP_BYTES = 256 * 2**20
 SMALL_BYTES = 4 * 2**20
-# How much larger a compressed text is inside, about; the first rows of every file of a group are held in memory.
-_EXPANSION = 10
+# A log written to this recently may end in half a record, which is left for the next time.
+RECENT_SECONDS = 300
 _TIME_OF = {"flow": "first_seen", "mail_event": "at", "lease_record": "at", "subscriber_record": None}
 Progress = Callable[[str, int], None]
 
@@ -60,6 +62,9 @@ class FileResult:
     first: datetime | None = None
     last: datetime | None = None
     error: str = ""
+    content_bytes: int = 0
+    offset: int = 0
+    first_line: int = 1
 
     @property
     def rows_filtered(self) -> int:
@@ -75,6 +80,7 @@ class _Job:
     source: Source
     format: Format
     weight: int
+    scratch: Path
     batches: Iterator[Batch] = field(default_factory=lambda: iter(()))
     rejected: list[pl.DataFrame] = field(default_factory=list)
 
@@ -85,7 +91,7 @@ class _Job:
 
     def start(self) -> None:
         """Read the first batch (of a small file all), so that a file that fails before it is part of no commit."""
-        self.batches = self.format.read(self.source)
+        self.batches = self._read()
         first: list[Batch] = []
         try:
             for batch in self.batches:
@@ -97,6 +103,20 @@ class _Job:
                 self.result.state, self.result.error = "failed", str(error)
             self.batches = _raising(error)
         self.batches = itertools.chain(first, self.batches)
+
+
+    def _read(self) -> Iterator[Batch]:
+        """The batches of the part of the file that is to be read, its lines counted from the file's beginning."""
+        result = self.result
+        with part(result.path, result.offset, result.content_bytes, self.scratch) as path:
+            try:
+                for batch in self.format.read(replace(self.source, path=path)):
+                    rejected = batch.rejected.with_columns(pl.col("line") + (result.first_line - 1))
+                    yield replace(batch, rejected=rejected)
+            except Op25bError as error:
+                if path == result.path:
+                    raise
+                raise Op25bError(str(error).replace(str(path), str(result.path))) from error
 
 
 def _raising(error: Exception) -> Iterator[Batch]:
@@ -119,7 +139,7 @@ def ingest(workspace: Workspace, progress: Progress = lambda _path, _bytes: None
 
 
 def _plan(workspace: Workspace, lake: Lake) -> tuple[list[FileResult], list[_Job]]:
-    known = _known(lake)
+    known = _Known(lake)
     hashes = _Hashes(workspace.lake_path / ".hashes.json")
     results: dict[tuple[Kind, Path], FileResult] = {}
     jobs: list[_Job] = []
@@ -142,28 +162,64 @@ def _plan(workspace: Workspace, lake: Lake) -> tuple[list[FileResult], list[_Job
     return list(results.values()), jobs
 
 
-def _job(workspace: Workspace, settings: Input, result: FileResult, hashes: _Hashes,
-         known: set[tuple[str, str]]) -> _Job | None:
-    """What to do with one file; None when it is still being written or its content is known."""
-    result.bytes = result.path.stat().st_size
-    if result.path.name.startswith("nfcapd.current"):
+def _job(workspace: Workspace, settings: Input, result: FileResult, hashes: _Hashes, known: _Known) -> _Job | None:
+    """What to do with one file; None when it is still being written or all of its content is known."""
+    path = result.path
+    result.bytes = path.stat().st_size
+    if path.name.startswith("nfcapd.current"):
         result.state = "open"
         return None
-    result.sha256 = hashes.of(result.path)
-    if (result.kind, result.sha256) in known:
+    result.sha256 = hashes.of(path) or ""
+    if result.sha256 and known.holds(result.kind, result.sha256):
         result.state = "known"
         return None
-    form, _ = choose(result.path, result.kind, settings.format)
-    known.add((result.kind, result.sha256))  # the same content may have a second name in this run
-    result.format = form.name
-    weight = result.bytes * (_EXPANSION if compression(result.path) else 1)
-    return _Job(result, source_of(workspace, result.path, settings), form, weight)
+    form, _ = choose(path, result.kind, settings.format)
+    packed = compression(path) is not None
+    recent = not packed and time.time() - path.stat().st_mtime < RECENT_SECONDS
+    content = examine(path, known.of(result.kind), BOUNDARY.get(form.growth) if recent else None)
+    result.sha256, result.content_bytes, result.format = content.sha256, content.length, form.name
+    if not content.held_back:
+        hashes.remember(path, content.sha256)
+    if known.holds(result.kind, content.sha256) or (content.length == 0 and content.held_back):
+        result.state = "known" if content.length else "open"
+        return None
+    source = source_of(workspace, path, settings)
+    if content.before is not None and content.before.lines and form.growth != "again":
+        if form.growth == "refused":
+            raise InputError(path, "has grown since it was read, and its format cannot be read on from there",
+                             "ingest such files when they are finished; this one again under a fresh lake")
+        result.offset, result.first_line = content.before.length, content.before.lines + 1
+        source = replace(source, resume=content.before.last)
+    known.add(result.kind, content.sha256)  # the same content may have a second name in this run
+    weight = result.content_bytes - result.offset
+    return _Job(result, source, form, weight, workspace.lake_path / ".parts")
 
 
-def _known(lake: Lake) -> set[tuple[str, str]]:
-    """Kind and hash of the files whose accounting is in the lake."""
-    files = lake.files("source_file")
-    return set(pl.read_parquet(files, columns=["kind", "sha256"]).rows()) if files else set()
+class _Known:
+    """The content whose accounting is in the lake, by kind."""
+
+    def __init__(self, lake: Lake) -> None:
+        files = lake.files("source_file")
+        rows = pl.read_parquet(files) if files else schema.SOURCE_FILE.empty()
+        self._hashes: dict[str, set[str]] = {}
+        self._contents: dict[str, list[Known]] = {}
+        for row in rows.iter_rows(named=True):
+            self.add(row["kind"], row["sha256"])
+            lines = row["first_line"] - 1 + row["rows_read"]
+            self._contents.setdefault(row["kind"], []).append(
+                Known(row["sha256"], row["content_bytes"], lines, row["last"]))
+
+    def add(self, kind: str, sha256: str) -> None:
+        """Content that this run reads."""
+        self._hashes.setdefault(kind, set()).add(sha256)
+
+    def holds(self, kind: str, sha256: str) -> bool:
+        """Whether the content is read already, or will be in this run."""
+        return sha256 in self._hashes.get(kind, ())
+
+    def of(self, kind: str) -> list[Known]:
+        """What a file of this kind may begin with."""
+        return self._contents.get(kind, [])
 
 
 def _inputs(workspace: Workspace) -> Iterator[tuple[Kind, Input]]:
@@ -265,7 +321,7 @@ def _account(workspace: Workspace, result: FileResult, now: datetime) -> dict[st
 def _frames(workspace: Workspace, pseudonyms: Pseudonyms, table: schema.Table, job: _Job) -> Iterator[pl.DataFrame]:
     """The rows of one file, ready for the lake; fills in the job's accounting on the way."""
     result = job.result
-    time = _TIME_OF[table.name]
+    when = _TIME_OF[table.name]
     try:
         for batch in job.batches:
             result.rows_read += batch.rows_read
@@ -276,12 +332,12 @@ def _frames(workspace: Workspace, pseudonyms: Pseudonyms, table: schema.Table, j
             if batch.rows.is_empty():
                 continue
             frame = pseudonyms.replace(batch.rows, table.pseudonyms).with_columns(source=pl.lit(result.sha256))
-            if time is not None:
-                first, last = frame.select(pl.col(time).min().alias("a"), pl.col(time).max().alias("b")).row(0)
+            if when is not None:
+                first, last = frame.select(pl.col(when).min().alias("a"), pl.col(when).max().alias("b")).row(0)
                 result.first = min(filter(None, (result.first, first)), default=None)
                 result.last = max(filter(None, (result.last, last)), default=None)
-            if table.partitioned and time is not None:
-                local = pl.col(time).dt.replace_time_zone("UTC").dt.convert_time_zone(workspace.config.site.timezone)
+            if table.partitioned and when is not None:
+                local = pl.col(when).dt.replace_time_zone("UTC").dt.convert_time_zone(workspace.config.site.timezone)
                 frame = frame.with_columns(local.dt.date().alias("day"))
             yield table.conform(frame)
     except (Op25bError, OSError) as error:  # what came before is whole and kept; the rest counts as one rejected row
@@ -305,16 +361,19 @@ class _Hashes:
             self._known = {path: entry for path, entry in known.items() if isinstance(entry, list) and len(entry) == 3}
         self._used: dict[str, list[Any]] = {}
 
-    def of(self, path: Path) -> str:
-        """The file's hash."""
+    def of(self, path: Path) -> str | None:
+        """The hash of the content, where the file has not changed since it was remembered."""
         status = path.stat()
-        stamp = [status.st_size, status.st_mtime_ns]
         entry = self._known.get(str(path))
-        if entry is None or entry[:2] != stamp:
-            with path.open("rb") as file:
-                entry = [*stamp, hashlib.file_digest(file, "sha256").hexdigest()]
+        if entry is None or entry[:2] != [status.st_size, status.st_mtime_ns]:
+            return None
         self._used[str(path)] = entry
         return str(entry[2])
+
+    def remember(self, path: Path, sha256: str) -> None:
+        """The hash of the whole content of a file as it is now."""
+        status = path.stat()
+        self._used[str(path)] = [status.st_size, status.st_mtime_ns, sha256]
 
     def save(self) -> None:
         """Remember what was asked for in this run."""

@@ -9,6 +9,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +19,11 @@ from op25b import schema
 from op25b.workspace import MapRule
 
 Kind = Literal["flows", "mail", "leases", "subscribers"]
+Growth = Literal["lines", "blocks", "again", "refused"]
+"""How a file that has grown since it was read goes on: at the next line; at the next block (blocks end in an empty
+line); read again from its beginning, which states the same facts once more; or not at all, as its rows would double.
+"""
+BOUNDARY: dict[Growth, bytes] = {"lines": b"\n", "blocks": b"\n\n"}
 TABLE_OF: dict[Kind, str] = {
     "flows": "flow",
     "mail": "mail_event",
@@ -51,6 +57,7 @@ class Source:
     identify_by: str = "hardware"
     map_e: tuple[MapRule, ...] = ()
     time_unit: str | None = None
+    resume: datetime | None = None  # the last event before a log's new end, UTC: its year goes on from there
     stated_timezone: str | None = None  # the input's own setting, for formats whose times are UTC unless it says else
 
 
@@ -70,12 +77,13 @@ class Batch:
 
 @dataclass(frozen=True)
 class Format:
-    """One file format: `recognise` says why a file is of this format, or None."""
+    """One file format: `recognise` says why a file is of this format, or None; `growth` how a grown file goes on."""
 
     name: str
     kind: Kind
     recognise: Callable[[Head], str | None]
     read: Callable[[Source], Iterator[Batch]]
+    growth: Growth = "refused"
 
     @property
     def table(self) -> schema.Table:

@@ -21,6 +21,8 @@ from op25b.errors import InputError
 BLOCK_BYTES = 16 * 2**20
 MAX_LINE_BYTES = 64 * 2**20
 _PIECE_BYTES = 2**20
+# What reading a damaged or vanishing file raises.
+DAMAGE = (OSError, EOFError, zlib.error, lzma.LZMAError, ValueError)
 _MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
 T = TypeVar("T")
 
@@ -49,7 +51,7 @@ def readable(path: Path) -> Iterator[None]:
     """Turn what the operating system and the decompressors raise into an `InputError` about `path`."""
     try:
         yield
-    except (OSError, EOFError, zlib.error, lzma.LZMAError, ValueError) as error:
+    except DAMAGE as error:
         problem = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise InputError(path, f"cannot be read to its end: {problem or type(error).__name__}",
                          "the file may be damaged or still being written; copy it again") from error
@@ -87,7 +89,7 @@ def chunks(stream: IO[bytes], size: int = BLOCK_BYTES) -> Iterator[bytes]:
     while failure is None:
         try:
             piece = read(min(size, piece_bytes))
-        except (OSError, EOFError, zlib.error, lzma.LZMAError, ValueError) as error:
+        except DAMAGE as error:
             piece, failure = b"", error
         if not piece:
             break

@@ -162,4 +162,4 @@ def _time(record: _Record, timezone: str) -> datetime:
     return local.astimezone(UTC).replace(tzinfo=None)
 
 
-FORMAT = Format("freeradius-detail", "leases", recognise, read)
+FORMAT = Format("freeradius-detail", "leases", recognise, read, growth="blocks")

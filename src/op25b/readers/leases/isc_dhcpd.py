@@ -177,4 +177,4 @@ def _octets(word: str) -> bytes:
     return octets(word) if word.startswith('"') else identity.octets(word) or b""
 
 
-FORMAT = Format("isc-dhcpd", "leases", recognise, read)
+FORMAT = Format("isc-dhcpd", "leases", recognise, read, growth="again")

@@ -144,4 +144,4 @@ def _hexadecimal(text: str | None) -> datetime | None:
         raise BadRow(msg) from None
 
 
-FORMAT = Format("juniper-port-blocks", "leases", recognise, read)
+FORMAT = Format("juniper-port-blocks", "leases", recognise, read, growth="lines")

@@ -144,4 +144,4 @@ def _hex(value: object, key: str) -> str:
     return digits if re.fullmatch("(?:[0-9a-fA-F]{2})*", digits) else ""
 
 
-FORMAT = Format("kea-leases", "leases", recognise, read)
+FORMAT = Format("kea-leases", "leases", recognise, read, growth="again")

@@ -113,4 +113,4 @@ def _rule(rules: tuple[MapRule, ...], prefix: ipaddress.IPv6Network) -> MapRule:
     return rule
 
 
-FORMAT = Format("map-e", "leases", recognise, read)
+FORMAT = Format("map-e", "leases", recognise, read, growth="again")

@@ -66,4 +66,4 @@ def _time(record: table.Record, name: str, timezone: str) -> datetime | None:
         raise BadRow(msg) from None
 
 
-FORMAT = Format("radius-csv", "leases", recognise, read)
+FORMAT = Format("radius-csv", "leases", recognise, read, growth="again")

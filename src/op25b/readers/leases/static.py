@@ -78,4 +78,4 @@ def _is_v4(key: str) -> bool:
     return key.startswith("0" * 20 + "ffff")
 
 
-FORMAT = Format("static-csv", "leases", recognise, read)
+FORMAT = Format("static-csv", "leases", recognise, read, growth="again")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
@@ -25,6 +26,11 @@ class Clock:
     source: Source
     year: int | None = None
     last_month: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.source.resume is not None:
+            local = self.source.resume.replace(tzinfo=UTC).astimezone(ZoneInfo(self.source.timezone))
+            self.year, self.last_month = local.year, local.month
 
     def years(self, texts: pl.Series) -> pl.Series:
         """The year of each line that begins with a month; lines with other stamps get one that is not used."""

@@ -180,4 +180,4 @@ def _saved(part: pl.DataFrame) -> pl.LazyFrame:
                  domain(pl.col("who").str.extract(r"^\((.*)\)$")).alias("recipient_domain"))
 
 
-FORMAT = Format("dovecot", "mail", recognise, read)
+FORMAT = Format("dovecot", "mail", recognise, read, growth="lines")

@@ -160,4 +160,4 @@ def read(source: Source, block_bytes: int = BLOCK_BYTES) -> Iterator[Batch]:
     return read_syslog(source, [Exim(), Dovecot()], block_bytes) if wrapped else read_plain(source, block_bytes)
 
 
-FORMAT = Format("exim", "mail", recognise, read)
+FORMAT = Format("exim", "mail", recognise, read, growth="lines")

@@ -173,4 +173,4 @@ def _delivery(part: pl.DataFrame) -> pl.LazyFrame:
 
 
 _PARSERS = {"delivery": _delivery, "message": _message, "login": _login, "refused": _refused}
-FORMAT = Format("opensmtpd", "mail", recognise, read)
+FORMAT = Format("opensmtpd", "mail", recognise, read, growth="lines")

@@ -250,4 +250,4 @@ _PARSERS = {
     "removed": _removed, "delivery": _delivery,
 }
 
-FORMAT = Format("postfix", "mail", recognise, read)
+FORMAT = Format("postfix", "mail", recognise, read, growth="lines")

@@ -208,4 +208,4 @@ def _login(part: pl.DataFrame) -> pl.LazyFrame:
         found.field("method").alias("auth_mechanism"), (found.field("words") == "login success").alias("auth_ok"))
 
 
-FORMAT = Format("qmail", "mail", recognise, read)
+FORMAT = Format("qmail", "mail", recognise, read, growth="lines")

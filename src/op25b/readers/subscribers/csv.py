@@ -117,4 +117,4 @@ def _row(fields: list[str] | None, header: list[str], position: dict[str, int]) 
     return row | {"fixed_ip": fixed in _TRUE if fixed else None}
 
 
-FORMAT = Format("csv", "subscribers", recognise, read)
+FORMAT = Format("csv", "subscribers", recognise, read, growth="again")

@@ -1,0 +1,131 @@
+"""What a file holds, whatever its name and compression: its hash, how much of it was read before, and its new end.
+
+A log that is still being written is read up to its last whole record; when it has grown, or was rotated and compressed
+meanwhile, its beginning is recognised by its hash and only the rest is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import IO
+
+from op25b.readers.text import DAMAGE, compression, opened, readable
+
+_PIECE = 2**20
+
+
+@dataclass(frozen=True)
+class Known:
+    """Content that is in the lake: its hash and length (decompressed), its number of lines, its last event's time."""
+
+    sha256: str
+    length: int
+    lines: int
+    last: datetime | None
+
+
+@dataclass(frozen=True)
+class Content:
+    """What there is to read of a file: all of it, or what follows `before`.
+
+    `sha256` and `length` are of everything up to the end of the last whole record (of a damaged file, the last line
+    that can be read); `held_back` bytes after it are left for the next time.
+    """
+
+    sha256: str
+    length: int
+    held_back: int
+    before: Known | None
+
+
+def examine(path: Path, known: Sequence[Known], boundary: bytes | None = None) -> Content:
+    """Hash a file's decompressed content once, looking for known content at its beginning.
+
+    With `boundary` (what ends a record) the content ends after its last occurrence, without it at the end of the file.
+    Compressed files are finished, so no boundary is given for them.
+    """
+    sizes: dict[int, list[Known]] = {}
+    for entry in known:
+        if entry.length:
+            sizes.setdefault(entry.length, []).append(entry)
+    marks = sorted(sizes)
+    digest = hashlib.sha256()
+    ended, ended_at, position, previous = digest.copy(), 0, 0, b""
+    before: Known | None = None
+    damaged = False
+    with opened(path) as stream:
+        # As when the lines are read: read1 hands over what a decompressor has got before the damage.
+        read = getattr(stream, "read1", stream.read)
+        while not damaged:
+            try:
+                piece = read(_PIECE)
+            except DAMAGE:
+                damaged = True
+                break
+            if not piece:
+                break
+            end = position + len(piece)
+            cuts = {mark for mark in marks if position < mark <= end}
+            last = _after_last(boundary or b"\n", previous, piece)
+            start = 0
+            for stop in sorted({*(mark - position for mark in cuts), *([last] if last else []), len(piece)}):
+                digest.update(piece[start:stop])
+                start = stop
+                if position + stop in cuts:
+                    text = digest.hexdigest()
+                    before = next((entry for entry in sizes[position + stop] if entry.sha256 == text), before)
+                if stop == last:
+                    ended, ended_at = digest.copy(), position + stop
+            position, previous = end, piece[-8:]
+            marks = [mark for mark in marks if mark > end]
+    if boundary is None and not damaged:
+        ended, ended_at = digest, position
+    if before is not None and before.length > ended_at:
+        return Content(before.sha256, before.length, position - before.length, before)
+    return Content(ended.hexdigest(), ended_at, position - ended_at, before)
+
+
+def _after_last(boundary: bytes, previous: bytes, piece: bytes) -> int | None:
+    """Position in the piece after the last boundary that ends in it, also one that began in the piece before."""
+    tail = previous[-(len(boundary) - 1):] if len(boundary) > 1 else b""
+    found = (tail + piece).rfind(boundary)
+    return found + len(boundary) - len(tail) if found >= 0 and found + len(boundary) > len(tail) else None
+
+
+@contextmanager
+def part(path: Path, start: int, end: int, below: Path) -> Iterator[Path]:
+    """Bytes `start` to `end` of a file's decompressed content as a file of the same name and time below a directory.
+
+    Without anything to leave out it is the file itself.
+    """
+    if start == 0 and (compression(path) is not None or end == path.stat().st_size):
+        yield path
+        return
+    below.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=below) as directory:
+        copy = Path(directory) / path.name
+        with opened(path) as stream, readable(path), copy.open("wb") as out:
+            _skip(stream, start)
+            left = end - start
+            while left and (piece := stream.read(min(left, _PIECE))):
+                out.write(piece)
+                left -= len(piece)
+        status = path.stat()
+        os.utime(copy, ns=(status.st_atime_ns, status.st_mtime_ns))
+        yield copy
+
+
+def _skip(stream: IO[bytes], count: int) -> None:
+    if isinstance(stream, io.BufferedReader):
+        stream.seek(count)
+        return
+    while count and (piece := stream.read(min(count, _PIECE))):
+        count -= len(piece)

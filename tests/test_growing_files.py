@@ -1,0 +1,193 @@
+"""Logs that grow, are rotated and compressed between runs: every record is in the lake once, and none half."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from op25b.api import OpenWorkspace
+from op25b.pseudonyms import Pseudonyms
+from op25b.readers.content import Known, examine, part
+
+Make = Callable[..., OpenWorkspace]
+OLD = time.time() - 3600
+
+
+def removed(stamp: str, queue_id: str) -> str:
+    return f"{stamp} mx postfix/qmgr[2]: {queue_id}: removed\n"
+
+
+FIRST, SECOND, THIRD = removed("Dec 31 23:59:58", "AAAAAA1"), removed("Dec 31 23:59:59", "AAAAAA2"), removed(
+    "Jan  1 00:00:01", "AAAAAA3")
+INPUT = '\n[[inputs.mail]]\npath = "raw/*"\nyear = 2026\n'
+
+
+def events(opened: OpenWorkspace) -> list[tuple[str, str]]:
+    frame = opened.sql('SELECT queue_id, strftime("at", \'%Y-%m-%d %H:%M:%S\') AS moment FROM mail_event ORDER BY 1')
+    return frame.rows()
+
+
+EVENTS = [("AAAAAA1", "2026-12-31 14:59:58"), ("AAAAAA2", "2026-12-31 14:59:59"), ("AAAAAA3", "2026-12-31 15:00:01")]
+
+
+def run(opened: OpenWorkspace) -> list[dict[str, Any]]:
+    return opened.ingest().to_dicts()
+
+
+def test_half_a_line_waits_for_its_other_half_and_the_year_goes_on(workspace: Make, tmp_path: Path) -> None:
+    opened = workspace(INPUT)
+    log = tmp_path / "raw" / "mail.log"
+    log.parent.mkdir()
+    log.write_text(FIRST + SECOND[:20])
+    (first,) = run(opened)
+    assert (first["state"], first["rows_read"]) == ("new", 1)
+    log.write_text(FIRST + SECOND + THIRD)
+    (second,) = run(opened)
+    assert (second["state"], second["rows_read"], second["rows_rejected"]) == ("new", 2, 0)
+    assert events(opened) == EVENTS
+    assert [row["state"] for row in run(opened)] == ["known"]
+    parts = opened.sql('SELECT path, "offset", first_line, rows_read FROM source_file ORDER BY first_line').rows()
+    assert parts == [("raw/mail.log", 0, 1, 1), ("raw/mail.log", len(FIRST), 2, 2)]
+
+
+def test_a_last_line_without_its_end_is_read_once_the_log_rests(workspace: Make, tmp_path: Path) -> None:
+    opened = workspace(INPUT)
+    log = tmp_path / "raw" / "mail.log"
+    log.parent.mkdir()
+    log.write_text(FIRST + SECOND.rstrip("\n"))
+    run(opened)
+    assert events(opened) == EVENTS[:1]
+    os.utime(log, (OLD, OLD))
+    run(opened)
+    assert events(opened) == EVENTS[:2]
+
+
+def test_a_log_that_grew_was_rotated_and_compressed_is_read_on(workspace: Make, tmp_path: Path) -> None:
+    opened = workspace(INPUT)
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    (raw / "mail.log").write_text(FIRST)
+    run(opened)
+    (raw / "mail.log").unlink()
+    (raw / "mail.log.1.gz").write_bytes(gzip.compress((FIRST + SECOND).encode()))
+    (raw / "mail.log").write_text(THIRD)
+    # The new log begins in January, so its year cannot be that of the setting's first line: it has a file of its own.
+    states = {row["path"]: (row["state"], row["rows_read"]) for row in run(opened)}
+    assert states == {"raw/mail.log": ("new", 1), "raw/mail.log.1.gz": ("new", 1)}
+    assert [queue_id for queue_id, _ in events(opened)] == ["AAAAAA1", "AAAAAA2", "AAAAAA3"]
+
+
+def test_rejected_lines_of_the_new_end_are_counted_from_the_beginning(workspace: Make, tmp_path: Path) -> None:
+    opened = workspace(INPUT)
+    log = tmp_path / "raw" / "mail.log"
+    log.parent.mkdir()
+    log.write_text(FIRST + "no stamp\n")
+    run(opened)
+    log.write_text(FIRST + "no stamp\n" + SECOND + "none here either\n")
+    run(opened)
+    assert opened.sql("SELECT line, excerpt FROM rejected ORDER BY line").rows() == [(2, "no stamp"),
+                                                                                     (4, "none here either")]
+
+
+def record(user: str, status: str, at: int) -> str:
+    return (f"Tue Nov 24 12:00:00 2026\n\tUser-Name = \"{user}\"\n\tAcct-Status-Type = {status}\n"
+            f"\tAcct-Session-Id = \"{user}\"\n\tFramed-IP-Address = 198.18.0.9\n\tTimestamp = {at}\n\n")
+
+
+def test_half_an_accounting_record_waits(workspace: Make, tmp_path: Path) -> None:
+    opened = workspace('\n[[inputs.leases]]\npath = "detail"\n')
+    whole = record("one", "Start", 1795489200) + record("two", "Start", 1795489300)
+    (tmp_path / "detail").write_text(whole[:-40])
+    run(opened)
+    (tmp_path / "detail").write_text(whole)
+    run(opened)
+    assert opened.sql('SELECT count(*), count(DISTINCT "at") FROM lease_record').rows() == [(2, 2)]
+    assert opened.sql("SELECT * FROM rejected").is_empty()
+
+
+def test_a_format_that_cannot_go_on_says_so_and_doubles_nothing(workspace: Make, tmp_path: Path) -> None:
+    opened = workspace('\n[[inputs.flows]]\npath = "flows.csv"\n')
+    header = "firstSeen,duration,proto,srcAddr,srcPort,dstAddr,dstPort,packets,bytes,flows\n"
+    row = "2026-11-24 12:00:00.000,1.000,TCP,198.18.0.9,40000,198.51.100.1,25,10,1000,1\n"
+    (tmp_path / "flows.csv").write_text(header)
+    run(opened)  # a header alone holds no rows, so the same header elsewhere is no growth
+    (tmp_path / "flows.csv").write_text(header + row)
+    assert run(opened)[0]["state"] == "new"
+    (tmp_path / "flows.csv").write_text(header + row + row.replace("40000", "40001"))
+    (result,) = run(opened)
+    assert result["state"] == "failed"
+    assert "has grown since it was read" in result["error"]
+    assert opened.sql("SELECT count(*) FROM flow").item() == 1
+
+
+def test_a_subscriber_list_that_grew_is_read_again_and_the_last_one_counts(workspace: Make, tmp_path: Path) -> None:
+    opened = workspace('\n[[inputs.subscribers]]\npath = "list.csv"\n')
+    (tmp_path / "list.csv").write_text("subscriber,plan\nA,x\n")
+    run(opened)
+    (tmp_path / "list.csv").write_text("subscriber,plan\nA,x\nB,y\n")
+    run(opened)
+    opened.build()
+    assert sorted(opened.sql("SELECT plan FROM subscriber")["plan"]) == ["x", "y"]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=st.binary(max_size=400), cut=st.integers(0, 400), boundary=st.sampled_from([None, b"\n", b"\n\n"]))
+def test_the_known_beginning_is_found_and_the_rest_is_what_follows(tmp_path: Path, content: bytes, cut: int,
+                                                                  boundary: bytes | None) -> None:
+    content = content.replace(b"\x1f", b"\n").replace(b"\xfd", b"\n").replace(b"\x28", b"\n").replace(b"B", b"\n")
+    file = tmp_path / "log"
+    file.write_bytes(content[:cut])
+    first = examine(file, [], boundary)
+    assert first.length + first.held_back == len(content[:cut])
+    file.write_bytes(content)
+    second = examine(file, [Known(first.sha256, first.length, 1, None)], boundary)
+    assert (second.before is not None) == (first.length > 0)
+    with part(file, first.length, second.length, tmp_path / "parts") as rest:
+        assert content[: first.length] + rest.read_bytes() == content[: second.length]
+
+
+def test_a_week_of_daily_growth_is_one_reading(tmp_path: Path, workspace: Make) -> None:
+    opened = workspace(INPUT)
+    log = tmp_path / "raw" / "mail.log"
+    log.parent.mkdir()
+    for day in range(1, 8):
+        with log.open("a") as file:
+            file.writelines(removed(f"Nov  {day} 12:00:{second:02d}", f"A{day}{second:04d}B") for second in range(30))
+        run(opened)
+    assert opened.sql("SELECT count(*), count(DISTINCT queue_id) FROM mail_event").rows() == [(210, 210)]
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "raw").mkdir()
+    (other / "raw" / "mail.log").write_bytes(log.read_bytes())
+    (other / "op25b.toml").write_text((tmp_path / "op25b.toml").read_text())
+    Pseudonyms.create(other / "op25b.key")
+    from op25b.api import open_workspace
+
+    whole = open_workspace(other)
+    run(whole)
+    columns = 'SELECT * EXCLUDE (source) FROM mail_event ORDER BY "at", queue_id'
+    assert opened.sql(columns).equals(whole.sql(columns))
+    assert isinstance(opened.sql(columns), pl.DataFrame)
+
+
+@pytest.mark.parametrize("name", ["mail.log", "mail.log.gz"])
+def test_scratch_files_are_removed(workspace: Make, tmp_path: Path, name: str) -> None:
+    opened = workspace(INPUT)
+    file = tmp_path / "raw" / name
+    file.parent.mkdir()
+    pack = gzip.compress if name.endswith("gz") else bytes
+    file.write_bytes(pack(FIRST.encode()))
+    run(opened)
+    file.write_bytes(pack((FIRST + SECOND).encode()))
+    run(opened)
+    assert len(events(opened)) == 2
+    assert list((opened.workspace.lake_path / ".parts").iterdir()) == []
