@@ -269,23 +269,33 @@ def check(
 
         remember(workspace.workspace, frame)
     failed = frame.filter(~frame["passed"])
-    if form != "table" or every or failed.height:
-        shown = frame if every or form != "table" else failed
-        _show(shown, form, ["table", "rule", "severity", "passed", "observed", "expected"])
+    columns = ["table", "rule", "severity", "passed", "observed", "expected"]
+    if form != "table" or every:
+        _show(frame, form, columns)
     if form == "table":
-        from op25b.quality import rows
-
-        for row in failed.iter_rows(named=True):
-            sys.stdout.write(f"\n{row['table']}: {row['rule']} ({row['severity']}): {row['detail']}\n")
-            offending = rows(workspace.workspace, row["table"], row["rule"])
-            if offending.height:
-                _show(offending, form)
-    for name, rules in frame.group_by("table", maintain_order=True):
-        _say(f"{name[0]}: {rules['passed'].sum()} of {rules.height} rules hold")
+        _check_tables(workspace, frame, failed)
     critical = failed.filter(failed["severity"] == "critical").height
     _say(f"{frame.height - failed.height} of {frame.height} rules hold, {critical} critical ones fail")
     if critical:
         raise typer.Exit(1)
+
+
+def _check_tables(workspace: OpenWorkspace, frame: pl.DataFrame, failed: pl.DataFrame) -> None:
+    """Print how many rules of each table hold, then each failed rule with its rows."""
+    import polars as pl
+
+    from op25b.quality import rows
+
+    held = frame.group_by("table", maintain_order=True).agg(
+        pl.len().alias("rules"), pl.col("passed").sum().alias("hold"), (~pl.col("passed")).sum().alias("fail")
+    )
+    _show(held, "table")
+    for row in failed.iter_rows(named=True):
+        sys.stdout.write(f"\n{row['table']}: {row['rule']} ({row['severity']}): {row['detail']}\n"
+                         f"observed {row['observed']}, expected {row['expected']}\n")
+        offending = rows(workspace.workspace, row["table"], row["rule"])
+        if offending.height:
+            _show(offending, "table")
 
 
 @app.command()

@@ -200,11 +200,13 @@ class _Known:
 
     def __init__(self, lake: Lake) -> None:
         files = lake.files("source_file")
-        rows = pl.read_parquet(files) if files else schema.SOURCE_FILE.empty()
+        rows = pl.concat([schema.SOURCE_FILE.empty(), *map(pl.read_parquet, files)], how="diagonal_relaxed")
         self._hashes: dict[str, set[str]] = {}
         self._contents: dict[str, list[Known]] = {}
         for row in rows.iter_rows(named=True):
             self.add(row["kind"], row["sha256"])
+            if row["content_bytes"] is None:  # read by an op25b that knew whole files only
+                continue
             lines = row["first_line"] - 1 + row["rows_read"]
             self._contents.setdefault(row["kind"], []).append(
                 Known(row["sha256"], row["content_bytes"], lines, row["last"]))

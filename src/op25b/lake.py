@@ -98,6 +98,7 @@ class Lake:
             self.root / table,
             rows,
             mode="append",
+            schema_mode="merge",  # columns that a newer op25b added
             partition_by=["day"] if rows.schema.names[0] == "day" else None,
             commit_properties=properties,
             writer_properties=WriterProperties(compression="ZSTD", compression_level=3),

@@ -103,16 +103,23 @@ def view(connection: DuckDBPyConnection, lake: Lake, table: str, days: Sequence[
         source = f"read_parquet([{names}], {hive}, union_by_name = true)"
         # In the table's own order: a scan of partitions gives `day` last.
         stored = lake.arrow_schema(table)
-        order = list(schema.RAW[table].schema) if table in schema.RAW or stored is None else stored.names
-        columns = ", ".join(f'"{name}"' for name in order)
+        have = set(stored.names) if stored is not None else set()
+        if table in schema.RAW:  # a lake of an older op25b may lack columns that came later
+            columns = ", ".join(f'"{name}"' if name in have else _null(name, dtype)
+                                for name, dtype in schema.RAW[table].schema.items())
+        else:
+            columns = ", ".join(f'"{name}"' for name in (stored.names if stored is not None else ()))
         query = f"SELECT {columns} FROM {source}{condition}"  # noqa: S608  # our own names, quoted
         connection.execute(f'CREATE OR REPLACE VIEW "{table}" AS {query}')
     elif table in schema.RAW:
-        columns = ", ".join(f'CAST(NULL AS {_DUCKDB_TYPES[dtype.base_type()]}) AS "{name}"'
-                            for name, dtype in schema.RAW[table].schema.items())
+        columns = ", ".join(_null(name, dtype) for name, dtype in schema.RAW[table].schema.items())
         connection.execute(f'CREATE OR REPLACE VIEW "{table}" AS SELECT {columns} WHERE false')
     else:
         _empty_view(connection, lake, table)
+
+
+def _null(name: str, dtype: pl.DataType) -> str:
+    return f'CAST(NULL AS {_DUCKDB_TYPES[dtype.base_type()]}) AS "{name}"'
 
 
 def _empty_view(connection: DuckDBPyConnection, lake: Lake, table: str) -> None:
