@@ -74,11 +74,13 @@ def test_a_file_put_twice_end_to_end_has_every_row_twice(tmp_path: Path, name: s
     assert (both.read, both.kept, both.filtered) == (2 * one.read, 2 * one.kept, 2 * one.filtered)
 
 
-@pytest.mark.parametrize("name", samples.TEXT)
+# In nfdump's pretty-printed array a line is no record.
+LINES = [name for name, (own, text) in samples.TEXT.items() if not (own == "nfdump-json" and text.startswith("["))]
+
+
+@pytest.mark.parametrize("name", LINES)
 def test_garbage_between_rows_is_rejected_with_its_line(tmp_path: Path, name: str) -> None:
     own, text = samples.TEXT[name]
-    if own == "nfdump-json" and text.startswith("["):
-        pytest.skip("a line is no record there")
     one, other = read(own, tmp_path, text), read(own, tmp_path, text + "garbage \udcff\n".replace("\udcff", "\xff"))
     assert one.frame.equals(other.frame)
     assert other.rejected[: len(one.rejected)] == one.rejected
