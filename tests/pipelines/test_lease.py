@@ -94,3 +94,25 @@ def test_dual_stack_and_prefix_are_a_row_each(tmp_path: Path) -> None:
         ("c6120001", "000000ffffc6120001", "10:00:00", "11:00:00"),
         ("00000000", "ffffffffffffffffff", "10:00:00", "11:00:00"),
     ]
+
+
+def dhcp(event: str, who: str, at: str, *, start: str | None, end: str | None, session: str | None) -> Row:
+    return {**record(event, who, at, IP, start=start, end=end, session=session), "kind": "dhcp", "access_server": None}
+
+
+@pytest.mark.parametrize(("records", "expected"), [
+    pytest.param([dhcp("interim", "a", "10:00", start="10:00", end="12:00", session="S1"),
+                  dhcp("interim", "a", "11:00", start="10:00", end="13:00", session="S1")],
+                 [("a", "10:00:00", "13:00:00")], id="renewed: until the last expiry"),
+    pytest.param([dhcp("interim", "a", "10:00", start="10:00", end="12:00", session="S1"),
+                  dhcp("stop", "a", "10:30", start="10:00", end="10:30", session="S1")],
+                 [("a", "10:00:00", "10:30:00")], id="released before it would expire"),
+    pytest.param([dhcp("interim", "a", "10:00", start="10:00", end="12:00", session="S1"),
+                  dhcp("interim", "b", "11:00", start="11:00", end="13:00", session="S2")],
+                 [("a", "10:00:00", "11:00:00"), ("b", "11:00:00", "13:00:00")], id="given to somebody else"),
+    pytest.param([dhcp("start", "a", "10:00", start="10:00", end=None, session="S1"),
+                  dhcp("stop", "a", "10:40", start=None, end="10:40", session=None)],
+                 [("a", "10:00:00", "10:40:00")], id="released by a record of another file that names no lease"),
+])
+def test_leases_that_expire(tmp_path: Path, records: list[Row], expected: list[tuple[str, str, str]]) -> None:
+    assert leases(tmp_path, records) == expected
