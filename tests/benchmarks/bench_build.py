@@ -75,7 +75,7 @@ def make_lake(root: Path, flows: int, leases: int, days: int, memory: str) -> No
 
 
 def _source(name: str, kind: str, rows: int, day: date) -> dict[str, object]:
-    first = datetime(day.year, day.month, day.day)  # noqa: DTZ001  # the lake's times are naive UTC
+    first = datetime(day.year, day.month, day.day)  # the lake's times are naive UTC
     return {"sha256": name, "path": name, "kind": kind, "format": "bench", "bytes": 0, "rows_read": rows,
             "rows_kept": rows, "rows_filtered": 0, "rows_rejected": 0, "first": first,
             "last": first + timedelta(hours=23), "at": first}
@@ -85,7 +85,7 @@ def _leases(random: np.random.Generator, keys: pl.Series, count: int, days: int)
     """Each address is held without a gap by one line after the other."""
     holder = np.sort(random.integers(0, len(keys), count))
     start = pl.Series(random.integers(-86_400, days * 86_400, count))
-    origin = datetime(FIRST_DAY.year, FIRST_DAY.month, FIRST_DAY.day)  # noqa: DTZ001
+    origin = datetime(FIRST_DAY.year, FIRST_DAY.month, FIRST_DAY.day)
     frame = pl.DataFrame({"ip_first": keys.gather(holder), "second": start}).sort("ip_first", "second")
     start_at = pl.lit(origin) + pl.duration(seconds=pl.col("second"))
     frame = frame.with_columns(start_at.cast(schema.TIME).alias("start"), pl.int_range(pl.len()).alias("n"))
@@ -105,7 +105,7 @@ def _flows(random: np.random.Generator, day: date, pairs: int, lines: tuple[pl.S
     server = (random.random(pairs) ** 3 * len(servers[0])).astype(np.int64)
     port = pl.Series(random.choice([25, 25, 25, 25, 110, 587, 995], pairs), dtype=pl.Int32)
     client_port = pl.Series(random.integers(1024, 65536, pairs), dtype=pl.Int32)
-    origin = datetime(day.year, day.month, day.day)  # noqa: DTZ001
+    origin = datetime(day.year, day.month, day.day)
     second = pl.Series(np.sort(random.integers(0, 86_000, pairs)))
     answered = pl.Series(random.random(pairs) < 0.8)
     packets = pl.Series(random.integers(8, 40, pairs))

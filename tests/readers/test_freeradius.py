@@ -1,6 +1,6 @@
 """FreeRADIUS detail files: the real one of the sample, and records as literals."""
 
-# ruff: noqa: DTZ001, E501 -- times in the lake are naive UTC; records are long
+# ruff: noqa: E501 -- times in the lake are naive UTC; records are long
 
 from __future__ import annotations
 

@@ -133,7 +133,7 @@ def test_parquet(tmp_path: Path) -> None:
 
 
 def test_parquet_times_without_a_zone_are_local_and_numbers_need_a_unit(tmp_path: Path) -> None:
-    start = [datetime(2026, 1, 31, 21, 0, 0, 900000)] * 2  # noqa: DTZ001 -- a time without a zone is the point
+    start = [datetime(2026, 1, 31, 21, 0, 0, 900000)] * 2
     end = pl.Series([1769860801400] * 2)
     result = read("parquet", tmp_path, table(Start=start, End=end), columns=COLUMNS, time_unit="ms")
     assert shown(result) == [(*SESSION, None, None)]

@@ -1,4 +1,4 @@
-# ruff: noqa: E501, DTZ001 (log lines are literal; times in the lake are naive UTC)
+# ruff: noqa: E501 (log lines are literal; times in the lake are naive UTC)
 """Dovecot logs: logins of every service, submission, LMTP, in the forms of 1.x to 2.4, and hostile ones."""
 
 from __future__ import annotations

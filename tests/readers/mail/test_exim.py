@@ -1,4 +1,4 @@
-# ruff: noqa: E501, DTZ001 (log lines are literal; times in the lake are naive UTC)
+# ruff: noqa: E501 (log lines are literal; times in the lake are naive UTC)
 """Exim main logs: lines of the real program (4.96, names changed), of its test suite's forms, and hostile ones."""
 
 from __future__ import annotations

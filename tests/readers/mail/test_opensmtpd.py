@@ -1,4 +1,4 @@
-# ruff: noqa: E501, DTZ001 (log lines are literal; times in the lake are naive UTC)
+# ruff: noqa: E501 (log lines are literal; times in the lake are naive UTC)
 """OpenSMTPD logs in the forms of 5.x, 5.9 to 6.3 and 6.4 onward."""
 
 from __future__ import annotations

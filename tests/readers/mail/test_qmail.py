@@ -1,4 +1,4 @@
-# ruff: noqa: E501, DTZ001 (log lines are literal; times in the lake are naive UTC)
+# ruff: noqa: E501 (log lines are literal; times in the lake are naive UTC)
 """qmail logs by multilog, tai64nlocal and syslog."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# ruff: noqa: E501, DTZ001 (log lines are literal; times in the lake are naive UTC)
+# ruff: noqa: E501 (log lines are literal; times in the lake are naive UTC)
 """Sendmail logs: lines in the forms of 8.8 to 8.17, and hostile ones."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# ruff: noqa: E501, DTZ001 (log lines are literal; times in the lake are naive UTC)
+# ruff: noqa: E501 (log lines are literal; times in the lake are naive UTC)
 """Zeek's smtp.log, tab-separated and JSON."""
 
 from __future__ import annotations
