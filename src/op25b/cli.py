@@ -171,9 +171,13 @@ def build(
     """Bring the derived tables up to date, only for days whose inputs changed."""
     if engine != "duckdb":
         raise UnknownNameError("engine", engine, ["duckdb"])
+    first, last = _day(since), _day(until)
+    if first and last and first > last:
+        msg = f"--since {first} is after --until {last}\n  swap them"
+        raise SettingsError(msg)
     workspace = _open()
     with _steps_bar() as advance:
-        frame = workspace.build(_day(since), _day(until), advance)
+        frame = workspace.build(first, last, advance)
     _show(frame, form)
     if frame.is_empty():
         _say("nothing to do: every table is up to date")
@@ -380,9 +384,20 @@ def main() -> None:
     except Op25bError as error:
         sys.stderr.write(f"op25b: error: {error}\n")
         sys.exit(2)
+    except KeyboardInterrupt:
+        sys.stderr.write("op25b: stopped; what was committed stays, run the command again to go on\n")
+        sys.exit(130)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        sys.stderr.write(f"op25b: error: {error.filename or 'a file'}: {error.strerror or error}\n")
+        sys.exit(2)
+    except RuntimeError as error:  # what DuckDB makes of Ctrl-C
+        if "interrupt" not in str(error).lower():
+            raise
+        sys.stderr.write("op25b: stopped; what was committed stays, run the command again to go on\n")
+        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from op25b.errors import LakeError
 
@@ -36,8 +37,11 @@ class Lake:
         """The table's current snapshot, or None while nothing was ever written to it."""
         from deltalake import DeltaTable
 
-        path = self.root / table
-        return DeltaTable(path) if (path / "_delta_log").is_dir() else None
+        return DeltaTable(self._uri(table)) if (self.root / table / "_delta_log").is_dir() else None
+
+    def _uri(self, table: str) -> str:
+        """The table's place as delta-rs wants it: a URI, so that any directory name works."""
+        return (self.root / table).resolve().as_uri()
 
     def files(self, table: str, days: Iterable[date] | None = None) -> list[str]:
         """Parquet files of the current snapshot, of the given days only where the table is partitioned by day."""
@@ -45,9 +49,10 @@ class Lake:
         if delta is None:
             return []
         if days is None or delta.metadata().partition_columns != ["day"]:
-            return delta.file_uris()
+            return [_path(uri) for uri in delta.file_uris()]
         wanted = [str(day) for day in days]
-        return delta.file_uris(file_pruning_predicate=[("day", "in", wanted)]) if wanted else []
+        found = delta.file_uris(file_pruning_predicate=[("day", "in", wanted)]) if wanted else []
+        return [_path(uri) for uri in found]
 
     def arrow_schema(self, table: str) -> pa.Schema | None:
         """Columns of a stored table, or None while nothing was ever written to it."""
@@ -95,7 +100,7 @@ class Lake:
 
         properties = CommitProperties(app_transactions=[Transaction(app_id=name, version=1) for name in transactions])
         write_deltalake(
-            self.root / table,
+            self._uri(table),
             rows,
             mode="append",
             schema_mode="merge",  # columns that a newer op25b added
@@ -118,7 +123,7 @@ class Lake:
         if same and days is not None:
             predicate = "day IN ({})".format(", ".join(f"DATE '{day.isoformat()}'" for day in days))
         write_deltalake(
-            self.root / table,
+            self._uri(table),
             rows,
             mode="overwrite",
             predicate=predicate,
@@ -144,3 +149,8 @@ class Lake:
             yield
         finally:
             os.close(descriptor)
+
+
+def _path(uri: str) -> str:
+    """The file a URI of delta-rs names."""
+    return unquote(uri.removeprefix("file://"))

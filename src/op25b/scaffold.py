@@ -12,7 +12,12 @@ from op25b.workspace import SETTINGS_FILE, Workspace
 
 def create(directory: Path) -> list[Path]:
     """Make a workspace and return what was made; an existing op25b.toml is an error, an existing key is kept."""
-    directory.mkdir(parents=True, exist_ok=True)
+    directory = directory.expanduser()
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        msg = f"{directory}: cannot be made: {error.strerror}\n  choose another directory"
+        raise SettingsError(msg) from None
     settings = directory / SETTINGS_FILE
     if settings.exists():
         msg = f"{settings}: there is a workspace already\n  choose another directory"

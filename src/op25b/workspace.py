@@ -18,6 +18,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from op25b.errors import SettingsError, nearest
 
 SETTINGS_FILE = "op25b.toml"
+_PATTERN = set("[]*?%")
 MAIL_PORTS = (25, 110, 143, 465, 587, 993, 995)
 Group = Literal["own-relay", "mobile-carrier", "known-provider"]
 Language = Literal["ja", "en"]
@@ -195,10 +196,10 @@ class Policy(Settings):
 class Findings(Settings):
     """`[findings]`: thresholds of the classes (sources: docs of `op25b.senders.classify`)."""
 
-    bot_destinations_5min: int = 10
-    bot_failure_share: float = 0.3
-    server_min_destinations: int = 3
-    client_max_providers: int = 3
+    bot_destinations_5min: Annotated[int, Field(ge=1)] = 10
+    bot_failure_share: Annotated[float, Field(ge=0, le=1)] = 0.3
+    server_min_destinations: Annotated[int, Field(ge=1)] = 3
+    client_max_providers: Annotated[int, Field(ge=1)] = 3
 
 
 class Quality(Settings):
@@ -288,8 +289,15 @@ class Workspace:
         if not path.is_file():
             msg = f"{path}: not found\n  make a workspace with 'op25b init {root.name}', or name one with -w"
             raise SettingsError(msg)
+        if strange := sorted(set(str(root)) & _PATTERN):
+            msg = (f"{root}: a workspace cannot lie in a directory with {' '.join(strange)} in its path\n"
+                   "  the lake's libraries take them for patterns; rename the directory")
+            raise SettingsError(msg)
         try:
             data = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            msg = f"{path}: cannot be read: {error.strerror}"
+            raise SettingsError(msg) from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             msg = f"{path}: not valid TOML: {error}"
             raise SettingsError(msg) from None

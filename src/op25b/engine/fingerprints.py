@@ -38,9 +38,9 @@ class Fingerprints:
     def __init__(self, workspace: Workspace, lake: Lake) -> None:
         self._workspace, self._lake = workspace, lake
         state, files = lake.files(STATE), lake.files("source_file")
-        rows = pl.read_parquet(state).iter_rows() if state else ()
+        rows = pl.read_parquet(state, glob=False).iter_rows() if state else ()
         self._made: dict[tuple[str, str], str] = {(table, part): fingerprint for table, part, fingerprint in rows}
-        self._files = pl.read_parquet(files) if files else schema.SOURCE_FILE.empty()
+        self._files = pl.read_parquet(files, glob=False) if files else schema.SOURCE_FILE.empty()
         config = workspace.config
         networks = json.dumps(config.networks.model_dump(mode="json"))
         self._settings = {"network": networks, "destination_network": destination_networks(workspace).write_json(),

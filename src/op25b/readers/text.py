@@ -102,7 +102,7 @@ def chunks(stream: IO[bytes], size: int = BLOCK_BYTES) -> Iterator[bytes]:
             continue
         cut = piece.rfind(b"\n") + 1
         if cut:
-            yield b"".join([*held[:-1], piece[:cut]])
+            yield b"".join([*held[:-1], memoryview(piece)[:cut]])
             held, length = [piece[cut:]], len(piece) - cut
         elif length > MAX_LINE_BYTES:
             skipping = True
@@ -120,9 +120,9 @@ def lines_of(data: bytes, name: str = "line") -> pl.Series:
     if not data:
         return pl.Series(name, [], pl.String)
     try:
-        return pl.read_lines(data, name=name)[name]
+        return pl.read_lines(io.BytesIO(data), name=name)[name]  # of bytes as such Polars makes a copy
     except pl.exceptions.ComputeError:
-        return pl.read_lines(data.decode("utf-8", "replace").encode(), name=name)[name]
+        return pl.read_lines(io.BytesIO(data.decode("utf-8", "replace").encode()), name=name)[name]
 
 
 def blocks(path: Path, size: int = BLOCK_BYTES) -> Iterator[Block]:

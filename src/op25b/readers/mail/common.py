@@ -99,21 +99,24 @@ def account(events: pl.DataFrame, count: int, bad: list[Reject], texts: pl.DataF
 
     An event with a `reason`, or without a time, makes its line a rejected one; `texts` has line and rest of the lines.
     """
-    reason = pl.when(pl.col("at").is_null()).then(pl.lit("impossible time stamp")).otherwise("reason")
-    events = events.with_columns(reason.alias("reason"))
-    wrong = events.filter(pl.col("reason").is_not_null()).unique("line", keep="first")
-    named = wrong.select("line", "reason").join(texts, on="line", how="left")
-    bad = bad + [(line, None, why, text) for line, why, text in named.iter_rows()]
-    kept = events.join(wrong, on="line", how="anti") if wrong.height else events
-    kept_lines = kept["line"].n_unique()
-    kept = _repeated(kept).sort("line", maintain_order=True)
-    return Batch(kept.select(c for c in TABLE.schema if c in kept.columns), count, kept_lines,
+    if events["reason"].null_count() < events.height or events["at"].null_count():
+        reason = pl.when(pl.col("at").is_null()).then(pl.lit("impossible time stamp")).otherwise("reason")
+        wrong = events.with_columns(reason.alias("reason")).filter(pl.col("reason").is_not_null())
+        wrong = wrong.unique("line", keep="first", maintain_order=True)
+        named = wrong.select("line", "reason").join(texts, on="line", how="left")
+        bad = bad + [(line, None, why, text) for line, why, text in named.iter_rows()]
+        events = events.join(wrong, on="line", how="anti")
+    columns = [name for name in TABLE.schema if name in events.columns]
+    if not events["line"].is_sorted():
+        events = events.select("line", "times", *columns).sort("line", maintain_order=True)
+    kept_lines = events["line"].n_unique()  # quick where it is known to be sorted
+    return Batch(_repeated(events).select(columns), count, kept_lines,
                  rejects(sorted(bad, key=lambda reject: reject[0] or 0)))
 
 
 def _repeated(events: pl.DataFrame) -> pl.DataFrame:
     """Each event as often as its line counts (`last message repeated 3 times`)."""
-    if not (events["times"] > 1).any():
+    if events.is_empty() or events["times"].max() == 1:
         return events
     return events.select(pl.all().repeat_by("times")).explode(events.columns)
 
@@ -178,8 +181,9 @@ def cut(text: pl.Expr, mark: str) -> tuple[pl.Expr, pl.Expr]:
 
 def parted(lines: pl.DataFrame, column: str, mark: str, before: str, after: str) -> pl.DataFrame:
     """Add what stands before and after the first `mark` in a column as two more."""
-    parts = pl.col(column).str.splitn(mark, 2).struct.rename_fields([before, after])
-    return lines.with_columns(parts.struct.unnest())
+    # Fields of an expression would each split the text anew; unnest of a frame does not.
+    parts = pl.col(column).str.splitn(mark, 2).struct.rename_fields([before, after]).alias("parts")
+    return lines.select(pl.exclude(before, after), parts).unnest("parts")
 
 
 def unless(good: pl.Expr, reason: str) -> pl.Expr:

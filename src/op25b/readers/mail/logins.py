@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-_PROCESS = ["mta_host", "tag"]
+_PROCESS = ["host", "tag"]
 
 
 class Logins:
@@ -19,26 +19,26 @@ class Logins:
         # The processes whose session was open at the end of the last block and whose login was counted.
         self._counted = pl.DataFrame(schema=dict.fromkeys(_PROCESS, pl.String))
 
-    def of(self, accepted: pl.DataFrame, ended: pl.DataFrame) -> pl.DataFrame:
-        """The auth events of a block.
+    def first(self, messages: pl.DataFrame, ends: pl.DataFrame) -> pl.Series:
+        """The lines of a block that are the first sign of a login in their session.
 
-        `accepted` are the accepted messages, with auth_mechanism where somebody had logged in; `ended` the ends of
-        sessions, with auth_ok. Both have line, mta_host, tag, process (a number for those two) and an event's columns.
+        `messages` are those that somebody logged in for, `ends` the ends of sessions, with auth_ok. Both have line,
+        host, tag and process (a number for those two).
         """
-        logins = accepted.filter(pl.col("auth_mechanism").is_not_null() & pl.col("reason").is_null())
-        end = pl.col("end")
-        marks = pl.concat(
-            [logins.drop("queue_id").with_columns(end=False), ended.with_columns(end=True)], how="diagonal"
-        ).sort("process", "line").with_columns(
-            pl.lit("auth").alias("event"), (pl.col("process") == pl.col("process").shift(1)).alias("same")
-        )
+        columns = ["line", "process", *_PROCESS]
+        same, end = pl.col("process") == pl.col("process").shift(1), pl.col("end")
+        marks = pl.concat([
+            messages.lazy().select(*columns, auth_ok=True, end=False),
+            ends.lazy().select(*columns, "auth_ok", end=True),
+        ]).sort("process", "line").with_columns(
+            begins=~same.fill_null(value=False) | end.shift(1),
+            opens=~same.fill_null(value=False), closes=~same.shift(-1).fill_null(value=False),
+        ).filter(pl.col("begins") & pl.col("auth_ok") | pl.col("closes")).collect()
+        found = marks.filter(pl.col("begins") & pl.col("auth_ok"))
         # The first mark of a process continues the session that the last block left open.
-        begins = ~pl.col("same").fill_null(value=False) | end.shift(1)
-        found = marks.filter(begins & pl.col("auth_ok"))
-        continued = found.filter(~pl.col("same").fill_null(value=False)).join(self._counted, on=_PROCESS, how="semi")
-        found = found.join(continued.select("line"), on="line", how="anti")
-        last = marks.unique("process", keep="last", maintain_order=True)
+        continued = found.filter("opens").join(self._counted, on=_PROCESS, how="semi")
+        last = marks.filter("closes")
         self._counted = pl.concat([
             self._counted.join(last, on=_PROCESS, how="anti"), last.filter(~end).select(_PROCESS)
         ])
-        return found.drop("end", "same")
+        return found.join(continued, on="line", how="anti")["line"]

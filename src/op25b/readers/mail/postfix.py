@@ -19,16 +19,16 @@ Mail addresses are reduced to their domains here; the rest of a line is not kept
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator
 
 import polars as pl
 
 from op25b.readers.base import Batch, Format, Head, Source
 from op25b.readers.mail import syslog
 from op25b.readers.mail.clock import Clock
-from op25b.readers.mail.common import FINE, account, addressed, domain, field, integer, unless
+from op25b.readers.mail.common import FINE, account, addressed, domain, event, field, integer, together, unless
 from op25b.readers.mail.logins import Logins
-from op25b.readers.text import BLOCK_BYTES
+from op25b.readers.text import BLOCK_BYTES, ahead
 
 _DAEMONS = ["smtpd", "postscreen", "cleanup", "pickup", "qmgr", "nqmgr", "oqmgr", "smtp", "lmtp", "local", "virtual",
             "pipe", "error", "discard", "relay", "retry"]
@@ -76,23 +76,30 @@ _ENVELOPE = (
     r"^.*;(?: from=<(?P<sender>.*?)>,?(?: to=<(?P<to>.*?)>,?)?| to=<(?P<only_to>.*?)>,?)(?: proto=| helo=|: |$)"
 )
 
+_PATTERNS: dict[str, tuple[str, ...]] = {
+    "client": _CLIENT, "queued": _QUEUED, "expired": _EXPIRED, "delivery": _DELIVERY, "auth": (_AUTH_FAILED,),
+    "reject": (_REJECT,), "pickup": _PICKUP,
+}
+
 _FIRST, _BODY, _DAEMON = pl.col("first"), pl.col("body"), pl.col("daemon")
 _BY_QMGR, _BY_SMTPD = _DAEMON.str.ends_with("qmgr"), _DAEMON.eq("smtpd")
 _OF_MESSAGE = pl.col("of_message")
 _SIZED = _BODY.str.contains(", size=", literal=True)
-# What a line is. `first` is what stands before the first `: ` (the queue id), `body` what stands after it.
+# What a line is. `first` is what stands before the first `: ` (the queue id), `body` what stands after it. A pattern
+# for rare lines is tried on lines that pass the quick tests alone.
 _KINDS = {
     "client": _BY_SMTPD & _BODY.str.starts_with("client=") & _OF_MESSAGE,
     "disconnect": _BY_SMTPD & _BODY.is_null() & _FIRST.str.starts_with("disconnect from "),
-    "queued": _BY_QMGR & _BODY.str.starts_with("from=") & _SIZED & _OF_MESSAGE,
-    "expired": _BY_QMGR & _BODY.str.starts_with("from=") & ~_SIZED & _OF_MESSAGE
-    & _BODY.str.contains(r", status=(?:force-)?expired"),
+    "queued": _BY_QMGR & _BODY.str.starts_with("from=") & _OF_MESSAGE & _SIZED,
+    "expired": pl.when(_BY_QMGR & _BODY.str.starts_with("from=") & _OF_MESSAGE & ~_SIZED).then(_BODY)
+    .str.contains(r", status=(?:force-)?expired"),
     "removed": _BY_QMGR & _BODY.eq("removed") & _OF_MESSAGE,
     "delivery": _BODY.str.starts_with("to=") & _BODY.str.contains(" status=", literal=True) & _OF_MESSAGE,
-    "auth": _BY_SMTPD & _FIRST.eq("warning") & _BODY.str.contains(r": SASL \S+ authentication (?:failed|aborted)"),
+    "auth": pl.when(_BY_SMTPD & _FIRST.eq("warning")).then(_BODY)
+    .str.contains(r": SASL \S+ authentication (?:failed|aborted)"),
     "reject": _DAEMON.is_in(["smtpd", "cleanup", "postscreen"]) & _BODY.str.contains(r"^(?:milter-|proxy-)?reject: ")
     & _OF_MESSAGE,
-    "pickup": _DAEMON.eq("pickup") & _BODY.str.contains(r"^uid=[0-9]+ from=") & _OF_MESSAGE,
+    "pickup": pl.when(_DAEMON.eq("pickup") & _OF_MESSAGE).then(_BODY).str.contains(r"^uid=[0-9]+ from="),
 }
 
 
@@ -108,7 +115,11 @@ def recognise(head: Head) -> str | None:
 
 
 def read(source: Source, block_bytes: int = BLOCK_BYTES) -> Iterator[Batch]:
-    """Yield the events of a log, in file order."""
+    """Yield the events of a log, in file order; a block's are made while those of the one before it are used."""
+    return ahead(_read(source, block_bytes))
+
+
+def _read(source: Source, block_bytes: int) -> Generator[Batch, None, None]:
     logins = Logins()
     for lines in syslog.read(Clock(source), _MARKS, block_bytes):
         yield account(_events(lines.frame, logins), lines.count, lines.bad, lines.frame.select("line", "rest"))
@@ -116,15 +127,18 @@ def read(source: Source, block_bytes: int = BLOCK_BYTES) -> Iterator[Batch]:
 
 def _events(lines: pl.DataFrame, logins: Logins) -> pl.DataFrame:
     """The events of the lines of a block, each with its `line` and the `reason` why it cannot be used, or NULL."""
-    plan = lines.join(_processes(lines), on=["host", "tag"], maintain_order="left").select(
+    plan = lines.lazy().join(_processes(lines).lazy(), on=["host", "tag"], maintain_order="left").select(
         "line", "times", "at", "host", "tag", "process", "daemon", "port",
         pl.col("rest").str.splitn(": ", 2).struct.rename_fields(["first", "body"]).alias("parts"),
-    ).unnest("parts").with_columns(_FIRST.str.contains(_QUEUE_ID).alias("of_message")).lazy()
-    parts = dict(zip(_KINDS, pl.collect_all([plan.filter(test) for test in _KINDS.values()]), strict=True))
-    accepted, ended = _client(parts["client"]), _disconnect(parts["disconnect"])
-    clients = pl.concat([accepted, logins.of(accepted, ended)], how="diagonal")
-    others = [parse(parts[name]) for name, parse in _PARSERS.items() if parts[name].height]
-    return pl.concat([addressed(events) for events in (clients, *others)], how="diagonal").drop("process", "tag")
+    ).unnest("parts").with_columns(_FIRST.str.contains(_QUEUE_ID).alias("of_message")).collect().lazy()
+    found = [_matched(plan.filter(test), *_PATTERNS.get(kind, ())[:1]) for kind, test in _KINDS.items()]
+    parts = {kind: _odd(part, kind) for kind, part in zip(_KINDS, pl.collect_all(found), strict=True)}
+    logged_in = parts["client"].filter(field("method").is_not_null() & field("ip").is_not_null())
+    first = logins.first(logged_in, _ends(parts["disconnect"]))
+    parts["login"] = logged_in.filter(pl.col("line").is_in(first.implode()))
+    parts["disconnect"] = parts["disconnect"].filter(pl.col("line").is_in(first.implode()))
+    events = pl.collect_all([parse(parts[kind].lazy()) for kind, parse in _PARSERS.items() if parts[kind].height])
+    return addressed(together(events))
 
 
 def _processes(lines: pl.DataFrame) -> pl.DataFrame:
@@ -133,35 +147,37 @@ def _processes(lines: pl.DataFrame) -> pl.DataFrame:
     The port is known by the service's name, between `postfix` and the daemon (`postfix/submission/smtpd`).
     """
     groups = pl.col("tag").str.extract_groups(_TAG).struct
-    known = lines.select("host", "tag").unique().with_columns(groups.field("1").alias("program"),
-                                                              groups.field("2").alias("daemon"))
+    known = lines.lazy().select("host", "tag").unique().with_columns(groups.field("1").alias("program"),
+                                                                     groups.field("2").alias("daemon"))
     service = pl.col("program").str.extract(r"/([^/]+)$").fill_null("smtpd")
     number = service.str.extract(r"(?:^|:)([0-9]{1,5})$").cast(pl.Int32)
     port = service.replace_strict(_SERVICE_PORTS, default=None, return_dtype=pl.Int32)
     return known.filter(pl.col("daemon").is_in(_DAEMONS)).with_row_index("process").select(
         "host", "tag", "process", "daemon", port.fill_null(number).alias("port")
-    )
+    ).collect()
 
 
-def _matched(part: pl.DataFrame, patterns: Sequence[str]) -> pl.DataFrame:
-    """The groups of the first of the patterns that matches each line, as column `f`."""
-    usual, *others = patterns
-    part = part.with_columns(_BODY.str.extract_groups(usual).alias("f"))
-    if not others:
+def _matched(part: pl.LazyFrame, *patterns: str) -> pl.LazyFrame:
+    """Add the groups of the pattern, if there is one, as column `f`."""
+    return part.with_columns(_BODY.str.extract_groups(pattern).alias("f") for pattern in patterns)
+
+
+def _odd(part: pl.DataFrame, kind: str) -> pl.DataFrame:
+    """Match the second pattern, where there is one, in lines that the first did not match."""
+    others = _PATTERNS.get(kind, ())[1:]
+    if not others or part.is_empty():
         return part
-    missed = pl.all_horizontal(pl.col("f").struct.field("*").is_null())
+    missed = pl.all_horizontal(field("*").is_null())
     odd = part.filter(missed)
     if odd.is_empty():
         return part
-    return pl.concat([part.filter(~missed), _matched(odd.drop("f"), others)])
+    return pl.concat([part.filter(~missed), _matched(odd.lazy().drop("f"), *others).collect()])
 
 
-def _event(part: pl.DataFrame, name: str, reason: pl.Expr, *columns: pl.Expr) -> pl.DataFrame:
-    """What all events have, and `columns`, which may use the pattern's groups as fields of `f`."""
-    return part.select(
-        "line", "times", "process", "tag", "at", pl.col("host").alias("mta_host"), pl.lit(name).alias("event"),
-        pl.when(~_FIRST.is_in(["NOQUEUE", "warning"])).then(_FIRST).alias("queue_id"), *columns, reason.alias("reason"),
-    )
+def _event(part: pl.LazyFrame, name: str, reason: pl.Expr, *columns: pl.Expr) -> pl.LazyFrame:
+    """What all events of messages have, and `columns`, which may use the pattern's groups as fields of `f`."""
+    queue_id = pl.when(~_FIRST.is_in(["NOQUEUE", "warning"])).then(_FIRST).alias("queue_id")
+    return event(part, name, reason, queue_id, *columns)
 
 
 def _domain() -> pl.Expr:
@@ -173,69 +189,73 @@ def _domain() -> pl.Expr:
 _PORT = pl.col("port").alias("listener_port")
 
 
-def _client(part: pl.DataFrame) -> pl.DataFrame:
+_CLIENT_COLUMNS = (
+    field("ip").alias("client_ip"), _PORT, field("method").str.to_uppercase().alias("auth_mechanism"),
+    field("user").alias("auth_user"), pl.when(field("method").is_not_null()).then(statement=True).alias("auth_ok"),
+)
+
+
+def _client(part: pl.LazyFrame) -> pl.LazyFrame:
+    return _event(part, "accepted", unless(field("ip").is_not_null(), "client without an address"), *_CLIENT_COLUMNS)
+
+
+def _login(part: pl.LazyFrame) -> pl.LazyFrame:
+    return event(part, "auth", FINE, *_CLIENT_COLUMNS)
+
+
+def _ends(part: pl.DataFrame) -> pl.DataFrame:
+    """Ends of sessions, with auth_ok where somebody logged in."""
+    return part.select("line", "process", "host", "tag", _FIRST.str.contains(r" auth=[1-9]").alias("auth_ok"))
+
+
+def _disconnect(part: pl.LazyFrame) -> pl.LazyFrame:
+    client = _FIRST.str.extract(r"^disconnect from [^\[]*\[(?:IPv6:)?([^\]]*)\]")
+    return event(part, "auth", FINE, _PORT, client.alias("client_ip"), pl.lit(value=True).alias("auth_ok"))
+
+
+def _auth_failed(part: pl.LazyFrame) -> pl.LazyFrame:
     return _event(
-        _matched(part, _CLIENT), "accepted", unless(field("ip").is_not_null(), "client without an address"),
-        field("ip").alias("client_ip"), _PORT,
-        field("method").str.to_uppercase().alias("auth_mechanism"), field("user").alias("auth_user"),
-        pl.when(field("method").is_not_null()).then(statement=True).alias("auth_ok"),
-    )
-
-
-def _disconnect(part: pl.DataFrame) -> pl.DataFrame:
-    """Not events themselves: ends of sessions, with auth_ok where somebody logged in."""
-    text = _FIRST.str
-    return part.select(
-        "line", "times", "process", "tag", "at", pl.col("host").alias("mta_host"), pl.lit("auth").alias("event"), _PORT,
-        text.extract(r"^disconnect from [^\[]*\[(?:IPv6:)?([^\]]*)\]").alias("client_ip"),
-        text.contains(r" auth=[1-9]").alias("auth_ok"), FINE.alias("reason"),
-    )
-
-
-def _auth_failed(part: pl.DataFrame) -> pl.DataFrame:
-    reason = unless(field("ip").is_not_null(), "failed authentication without an address")
-    return _event(
-        _matched(part, [_AUTH_FAILED]), "auth", reason,
+        part, "auth", unless(field("ip").is_not_null(), "failed authentication without an address"),
         field("ip").alias("client_ip"), _PORT, field("method").str.to_uppercase().alias("auth_mechanism"),
         field("user").replace(["", "(unavailable)"], [None, None]).alias("auth_user"),
         pl.lit(value=False).alias("auth_ok"),
     )
 
 
-def _reject(part: pl.DataFrame) -> pl.DataFrame:
+def _reject(part: pl.LazyFrame) -> pl.LazyFrame:
     envelope = _BODY.str.extract_groups(_ENVELOPE).struct
     anonymous = _BODY.str.starts_with("proxy-") | _BODY.str.contains(" from local;", literal=True)
     client = pl.coalesce(field("ip"), field("content"))
     return _event(
-        _matched(part, [_REJECT]), "rejected", unless(client.is_not_null() | anonymous, "rejection without a client"),
+        part, "rejected", unless(client.is_not_null() | anonymous, "rejection without a client"),
         client.alias("client_ip"), _PORT, field("dsn").alias("dsn"),
         domain(envelope.field("sender")).alias("sender_domain"),
         domain(pl.coalesce(envelope.field("to"), envelope.field("only_to"))).alias("recipient_domain"),
     )
 
 
-def _pickup(part: pl.DataFrame) -> pl.DataFrame:
-    return _event(_matched(part, _PICKUP), "accepted", FINE, _domain().alias("sender_domain"))
+def _pickup(part: pl.LazyFrame) -> pl.LazyFrame:
+    return _event(part, "accepted", FINE, _domain().alias("sender_domain"))
 
 
-def _queued(part: pl.DataFrame) -> pl.DataFrame:
+def _queued(part: pl.LazyFrame) -> pl.LazyFrame:
     reason = unless(field("size").is_not_null(), "queued message without sender, size or recipients")
-    return _event(_matched(part, _QUEUED), "queued", reason, _domain().alias("sender_domain"),
+    return _event(part, "queued", reason, _domain().alias("sender_domain"),
                   integer(field("size"), pl.Int64).alias("size_bytes"),
                   integer(field("recipients")).alias("recipients"))
 
 
-def _expired(part: pl.DataFrame) -> pl.DataFrame:
-    return _event(_matched(part, _EXPIRED), "delivery", FINE, _domain().alias("sender_domain"),
+def _expired(part: pl.LazyFrame) -> pl.LazyFrame:
+    return _event(part, "delivery", FINE, _domain().alias("sender_domain"),
                   pl.lit("expired").alias("status"))
 
 
-def _removed(part: pl.DataFrame) -> pl.DataFrame:
+def _removed(part: pl.LazyFrame) -> pl.LazyFrame:
     return _event(part, "removed", FINE)
 
 
-def _delivery(part: pl.DataFrame) -> pl.DataFrame:
-    part = _matched(part, _DELIVERY).filter(field("status").is_in(_PROBES).not_().fill_null(value=True))
+def _delivery(part: pl.LazyFrame) -> pl.LazyFrame:
+    part = part.filter(field("status").is_in(_PROBES).not_().fill_null(value=True))
     reason = unless(field("status").is_in(list(_STATUS)), "delivery without recipient, relay or known status")
     return _event(
         part, "delivery", reason,
@@ -246,8 +266,8 @@ def _delivery(part: pl.DataFrame) -> pl.DataFrame:
 
 
 _PARSERS = {
-    "auth": _auth_failed, "reject": _reject, "pickup": _pickup, "queued": _queued, "expired": _expired,
-    "removed": _removed, "delivery": _delivery,
+    "client": _client, "login": _login, "disconnect": _disconnect, "auth": _auth_failed, "reject": _reject,
+    "pickup": _pickup, "queued": _queued, "expired": _expired, "removed": _removed, "delivery": _delivery,
 }
 
 FORMAT = Format("postfix", "mail", recognise, read, growth="lines")

@@ -65,42 +65,54 @@ def looks_like_syslog(lines: list[str]) -> bool:
 
 def _lines(block: Block, clock: Clock, marks: str, before: str) -> Lines:
     text = pl.col("text")
-    frame = _without_priority(pl.DataFrame({"text": block.lines}))
-    frame = frame.select(
-        pl.int_range(block.first_line, block.first_line + pl.len()).alias("line"), "text",
-        clock.years(frame["text"]).alias("year"),
-    )
-    all_bsd = bool(frame.select(text.str.contains(_BSD).all()).item())
-    split = _split(frame.filter(text.str.contains(rf"{marks}|message repeated ")), all_bsd=all_bsd)
+    texts = _without_priority(block.lines)
+    wanted = text.str.contains(rf"{marks}|message repeated ")
+    frame = pl.DataFrame({"text": texts}).lazy().with_columns(
+        pl.int_range(block.first_line, block.first_line + pl.len()).alias("line"))
     bad: list[Reject] = []
-    if not all_bsd:
+    # Lines of one second stand together, so each stamp is looked at once.
+    starts = texts.str.slice(0, 16)
+    stamps = starts.rle().struct.field("value")
+    if stamps.str.contains(_BSD).all():
+        times = clock.utc(pl.DataFrame({"stamp": stamps.str.slice(0, 15), "year": clock.years(stamps)}))
+        at = pl.lit(times).gather(pl.col("run")).alias("at")
+        split = _hosted(_fields(frame.with_columns(starts.rle_id().alias("run")).filter(wanted), 15, at))
+    else:
+        whole = frame.with_columns(clock.years(texts).alias("year")).collect()
+        split = _split(whole.filter(wanted))
+        split = split.with_columns(clock.utc(split).alias("at"))
         stamped = text.str.contains(_BSD) | text.str.contains(_ISO) | text.str.contains(_YEAR_BSD)
-        other = frame.filter(~stamped & (text.str.strip_chars() != ""))
+        other = whole.filter(~stamped & (text.str.strip_chars() != ""))
         bad = [(line, None, "no syslog time stamp", content) for line, content in other["line", "text"].iter_rows()]
-    found = _repeats(split, block, before)
-    too_often = pl.col("times") > MAX_REPEATS
-    bad += [(line, None, f"repeated more than {MAX_REPEATS} times", None) for line in found.filter(too_often)["line"]]
-    found = found.filter(~too_often)
-    return Lines(found.with_columns(clock.utc(found).alias("at")), frame.height, bad)
+    found = _repeats(split.with_columns(pl.lit(1, pl.Int64).alias("times")), block, before)
+    if found.height and found["times"].max() != 1:
+        too_often = pl.col("times") > MAX_REPEATS
+        bad += [(line, None, f"repeated more than {MAX_REPEATS} times", None)
+                for line in found.filter(too_often)["line"]]
+        found = found.filter(~too_often)
+    return Lines(found, texts.len(), bad)
 
 
-def _without_priority(frame: pl.DataFrame) -> pl.DataFrame:
-    if frame["text"].str.starts_with("<").any():
-        return frame.with_columns(pl.col("text").str.replace(_PRIORITY, ""))
-    return frame
+def _without_priority(texts: pl.Series) -> pl.Series:
+    return texts.str.replace(_PRIORITY, "") if texts.str.starts_with("<").any() else texts
 
 
-def _split(frame: pl.DataFrame, *, all_bsd: bool = False) -> pl.DataFrame:
+def _split(frame: pl.DataFrame) -> pl.DataFrame:
     """Line, year, stamp, host, tag, rest of the lines that have a stamp, in their order."""
     text = pl.col("text")
-    if all_bsd:
-        parts = [_fields(frame, 15)]
-    else:
-        bsd = text.str.contains(_BSD)
-        iso, dated = text.str.contains(_ISO), text.str.contains(_YEAR_BSD)
-        parts = [_fields(frame.filter(bsd), 15), _fields(frame.filter(dated), 20), _split_iso(frame.filter(iso))]
-    split = pl.concat(parts).filter(pl.col("rest").is_not_null())
-    split = split.sort("line") if len(parts) > 1 else split
+
+    def stamped(kind: pl.Expr, length: int) -> pl.DataFrame:
+        return _fields(frame.lazy().filter(kind), length, "year", text.str.slice(0, length).alias("stamp"))
+
+    bsd = text.str.contains(_BSD)
+    iso, dated = text.str.contains(_ISO), text.str.contains(_YEAR_BSD)
+    parts = [stamped(bsd, 15), stamped(dated, 20), _split_iso(frame.filter(iso))]
+    return _hosted(pl.concat(parts).sort("line"))
+
+
+def _hosted(split: pl.DataFrame) -> pl.DataFrame:
+    """The lines that have host, tag and rest, without what comes before the message in some logs."""
+    split = split.filter(pl.col("rest").is_not_null())
     if split["rest"].str.starts_with("[ID ").any():
         split = split.with_columns(pl.col("rest").str.replace(_SOLARIS, ""))
     return _with_host(split) if split["host"].str.ends_with(":").any() else split
@@ -116,9 +128,11 @@ def _with_host(split: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _fields(frame: pl.DataFrame, stamp_length: int) -> pl.DataFrame:
-    stamp, remainder = pl.col("text").str.slice(0, stamp_length), pl.col("text").str.slice(stamp_length + 1)
-    return _named(frame.select("line", "year", stamp.alias("stamp"), remainder.str.splitn(" ", 3).alias("parts")))
+def _fields(frame: pl.LazyFrame, stamp_length: int, *columns: str | pl.Expr) -> pl.DataFrame:
+    """Line, the given columns, host, tag and rest."""
+    parts = pl.col("text").str.slice(stamp_length + 1).str.splitn(" ", 3)
+    parts = parts.struct.rename_fields(["host", "tag", "rest"]).alias("parts")
+    return frame.select("line", *columns, parts).unnest("parts").collect()
 
 
 def _split_iso(frame: pl.DataFrame) -> pl.DataFrame:
@@ -135,25 +149,20 @@ def _split_iso(frame: pl.DataFrame) -> pl.DataFrame:
     ).unnest("parts")
 
 
-def _named(frame: pl.DataFrame) -> pl.DataFrame:
-    return frame.unnest("parts").rename({"field_0": "host", "field_1": "tag", "field_2": "rest"})
-
-
 def _repeats(split: pl.DataFrame, block: Block, before: str) -> pl.DataFrame:
     """Replace lines that stand for repeated messages by the message, with its number in `times`."""
-    split = split.with_columns(pl.lit(1, pl.Int64).alias("times"))
     is_repeat = pl.col("rest").str.starts_with("message repeated ")
-    repeats = split.filter(is_repeat)
-    if repeats.is_empty():
+    if not split["rest"].str.starts_with("message repeated ").any():
         return split
+    repeats = split.filter(is_repeat)
     groups = pl.col("rest").str.extract_groups(_REPEATED)
     repeats = repeats.with_columns(
         groups.struct.field("1").cast(pl.Int64, strict=False).alias("times"), groups.struct.field("2").alias("rest")
     )
     lasts = repeats.filter(pl.col("tag") == "last")
     texts = [block.lines[line - block.first_line - 1] if line > block.first_line else before for line in lasts["line"]]
-    previous = _split(_without_priority(pl.DataFrame({"line": lasts["line"], "year": lasts["year"], "text": texts},
-                                                     schema_overrides={"text": pl.String})))
+    previous = _split(pl.DataFrame({"line": lasts["line"], "text": _without_priority(pl.Series(texts, dtype=pl.String)),
+                                    "year": 0}))
     lasts = lasts.drop("tag", "rest").join(previous.select("line", "host", "tag", "rest"), on=["line", "host"])
     repeats = pl.concat([repeats.filter(pl.col("tag") != "last"), lasts.select(repeats.columns)])
     repeats = repeats.filter(pl.col("times").is_not_null() & pl.col("rest").is_not_null())
