@@ -20,7 +20,7 @@ FLOORS = [
     {"engine", "inspection"},
     {"policy"},
     {"senders"},
-    {"impact"},
+    {"impact", "caveats"},
     {"explain", "status"},
     {"charts", "quality"},
     {"report_template"},

@@ -42,7 +42,7 @@ def test_who_loses_what(tmp_path: Path) -> None:
     assert found.select(columns).rows() == [
         ("a", True, True, True, True, "submission-587", True, 2, 1, 1, 0, 1),
         ("b", False, False, False, False, None, True, 1, 0, 0, 0, 1),
-        ("c", True, False, False, False, "own-relay", False, 1, 0, 1, 0, 0),
+        ("c", True, False, False, False, "investigate", False, 1, 0, 1, 0, 0),
         ("d", False, False, False, False, None, True, 1, 0, 0, 0, 1),
     ]
 

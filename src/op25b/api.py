@@ -13,6 +13,7 @@ import polars as pl
 from op25b.errors import QueryError, UnknownNameError
 from op25b.lake import Lake
 from op25b.pseudonyms import Pseudonyms, is_pseudonym
+from op25b.readers.base import parse_ip
 from op25b.workspace import Config, Language, Workspace
 
 if TYPE_CHECKING:
@@ -93,8 +94,12 @@ class OpenWorkspace:
         return frames[per]
 
     def pseudonym(self, subscriber: str) -> str:
-        """The pseudonym of a real identifier; a pseudonym is returned as it is."""
-        return subscriber if is_pseudonym(subscriber) else self._pseudonyms.of(subscriber)
+        """The pseudonym of a real identifier; a pseudonym, or an address (a line without leases), stays as it is."""
+        name = subscriber.strip()
+        address = parse_ip(name)
+        if is_pseudonym(name) or address is not None:
+            return name if address is None else str(address)
+        return self._pseudonyms.of(name)
 
     def explain(self, subscriber: str, language: Language | None = None) -> Explanation:
         """Is this customer affected, why, and what should they do; `subscriber` is the real identifier."""

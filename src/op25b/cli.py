@@ -198,6 +198,14 @@ def status(form: FormatOption = "table") -> None:
         _say(f"quality: {quality_state(workspace.workspace)}")
 
 
+def _notes(workspace: OpenWorkspace, fixed_blocked: int = 0, before: str = "current", after: str = "proposed") -> None:
+    """Say on stderr what the numbers on stdout could not know."""
+    from op25b.caveats import caveats
+
+    for sentence in caveats(workspace.workspace, "en", before, after, fixed_blocked):
+        _say(f"note: {sentence}")
+
+
 @app.command()
 def findings(form: FormatOption = "table", limit: LimitOption = 50, lang: LanguageOption = None) -> None:
     """List the subscribers that send to external port 25: class, confidence, evidence and volume."""
@@ -205,6 +213,7 @@ def findings(form: FormatOption = "table", limit: LimitOption = 50, lang: Langua
     frame = workspace.findings(_language(lang) or "en")
     columns = ["subscriber", "class", "confidence", "plan", "sessions", "established", "destinations", "reasons"]
     _show(frame, form, columns, limit or None)
+    _notes(workspace)
     if form == "table":
         from op25b.impact import coverage
 
@@ -224,10 +233,13 @@ def simulate(
     workspace = _open()
     if per not in {"subscriber", "total", "destination"}:
         raise UnknownNameError("per", per, ["subscriber", "total", "destination"])
-    if form != "table":
-        _show(workspace.simulate(before, after, per), form)  # type: ignore[arg-type]
-        return
     simulation = workspace.simulation(before, after)
+    blocked = simulation.subscribers.filter(simulation.subscribers["newly_blocked"])
+    _notes(workspace, int(blocked["fixed_ip"].sum()), before, after)
+    if form != "table":
+        frames = {"subscriber": simulation.subscribers, "total": simulation.totals, "destination": simulation.groups}
+        _show(frames[per], form)
+        return
     if per == "subscriber":
         touched = simulation.subscribers.filter(simulation.subscribers["newly_blocked"]
                                                 | simulation.subscribers["already_blocked"])

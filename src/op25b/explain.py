@@ -7,6 +7,7 @@ from datetime import date
 
 import polars as pl
 
+from op25b.caveats import caveats
 from op25b.engine import duckdb as engine
 from op25b.errors import Op25bError
 from op25b.impact import SENDING_PORTS, simulate
@@ -20,8 +21,9 @@ from op25b.workspace import Language, Policy, Workspace
 class Explanation:
     """What the desk needs to know of one customer.
 
-    verdict is affected (mail that works today will stop), attempts-only (only attempts that never worked are newly
-    blocked), already-blocked, exempt (sends to external port 25, and a rule allows it), not-affected, or no-traffic.
+    verdict is affected (mail that works today will stop), maybe-affected (whether it works is not known),
+    attempts-only (only attempts that never worked are newly blocked), already-blocked, exempt (sends to external port
+    25, and a rule allows it), not-affected, or no-traffic.
     `evidence`: one row per organisation the line connects to for sending: group, name, port, sessions, established,
     last_seen (local time). `lines` is the explanation in words.
     """
@@ -123,7 +125,7 @@ def _facts(workspace: Workspace, subscriber: str) -> _Facts:
         SELECT listener_port AS port, own_line, sum(messages)::BIGINT AS messages
         FROM relay_day WHERE subscriber = ? GROUP BY listener_port, own_line ORDER BY messages DESC
     """, params=[subscriber]).pl()
-    seen = connection.sql("SELECT min(first_seen) AS first, max(last_seen) AS last FROM flow").pl()
+    seen = connection.sql("SELECT min(first_seen) AS first, max(last_seen) AS last FROM peer_day").pl()
     connection.close()
     first, last = (seen.select(_local(name, zone)).item() for name in ("first", "last"))
     period = None if first is None else (f"{first:%Y-%m-%d %H:%M}", f"{last:%Y-%m-%d %H:%M}")
@@ -138,7 +140,7 @@ def _verdict(line: dict[str, object] | None, sender: dict[str, object] | None, f
     if line is None:
         return "not-affected" if facts.relayed.height else "no-traffic"
     if line["loses_working_mail"]:
-        return "affected"
+        return "maybe-affected" if line["works_unknown"] else "affected"
     if line["newly_blocked"]:
         return "attempts-only"
     if line["already_blocked"]:
@@ -153,7 +155,7 @@ def _words(workspace: Workspace, shown: str, verdict: str, language: Language, *
     since = change.effective_from
     day = None if since is None else f"{since.year}年{since.month}月{since.day}日" if ja else since.isoformat()
     words = [f"{shown}{colon}{text(VERDICTS, verdict, language)}"]
-    if day is not None and verdict in {"affected", "attempts-only"}:
+    if day is not None and verdict in {"affected", "maybe-affected", "attempts-only"}:
         words.append(f"規制開始日{colon}{day}" if ja else f"Blocked from: {day}")
     words += _evidence_words(facts, language)
     if sender is not None:
@@ -166,6 +168,7 @@ def _words(workspace: Workspace, shown: str, verdict: str, language: Language, *
                      "Sending straight to mobile carriers on port 25 is blocked already.")
     words += _remedy_words(workspace, verdict, line, language)
     words += _failure_words(facts.failures, language)
+    words += _doubts(workspace, line, change, language)
     support = workspace.config.support
     phone = f" {support.desk_phone}" if support.desk_phone else ""
     hours = support.desk_hours.replace("-", "～")
@@ -179,8 +182,8 @@ def _evidence_words(facts: _Facts, language: Language) -> list[str]:
     period = " – ".join(facts.period) if facts.period else ("なし" if ja else "none")
     words = [f"観測期間：{period}" if ja else f"Observed: {period}"]
     if facts.evidence.is_empty():
-        words.append("この回線からのメール送信の通信はありませんでした。" if ja else
-                     "No mail-sending traffic was seen from this line.")
+        words.append("この回線のものと特定できるメール送信の通信はありませんでした。" if ja else
+                     "No mail-sending traffic was seen that could be tied to this line.")
     for row in facts.evidence.iter_rows(named=True):
         place = text(GROUPS, row["destination_group"], language)
         if row["name"] and row["destination_group"] != "own-relay":
@@ -206,7 +209,7 @@ def _evidence_words(facts: _Facts, language: Language) -> list[str]:
 
 
 def _remedy_words(workspace: Workspace, verdict: str, line: dict[str, object] | None, language: Language) -> list[str]:
-    if line is None or verdict not in {"affected", "attempts-only", "already-blocked"}:
+    if line is None or verdict not in {"affected", "maybe-affected", "attempts-only", "already-blocked"}:
         return []
     ja = language == "ja"
     support = workspace.config.support
@@ -233,15 +236,40 @@ def _remedy_words(workspace: Workspace, verdict: str, line: dict[str, object] | 
         words.append("  大量の宛先への接続が観測されています。"
                      "回線内の全端末をウイルス対策ソフトで検査してください。" if ja else
                      "  A device on the line connects to many mail servers: scan every device on it for malware.")
+        if "mail-program" in (line["classes"] or []):  # type: ignore[operator]  # a list of texts
+            words.append("  同じ回線のメールソフトも送信できなくなります。"
+                         "事業者のポート587（SMTP AUTH）へ変更してください。" if ja else
+                         "  A mail program on the same line stops as well: use its provider's port 587 with SMTP AUTH.")
+    elif remedy == "investigate":
+        words.append("  回線内で25番ポートへ送信している機器を確認してから、"
+                     "設定変更または駆除をご案内ください。" if ja else
+                     "  Ask which device on the line sends to port 25 before advising other settings, or disinfection.")
+    blocked_now = verdict == "already-blocked"
     words.append(
-        "規制後に送信すると接続に失敗します。"
+        ("この送信は接続に失敗します。" if blocked_now else "規制後に送信すると接続に失敗します。") +
         "例：Outlook Express 6「ソケット エラー: 10060、エラー番号: 0x800CCC0E」"
         "（ポート: 25、SSL: いいえ）"
         if ja else
-        "Once blocked, sending fails to connect; Outlook Express 6 says: socket error 10060, error number 0x800CCC0E "
+        ("Sending this way" if blocked_now else "Once blocked, sending") +
+        " fails to connect; Outlook Express 6 says: socket error 10060, error number 0x800CCC0E "
         "(port 25, SSL no)."
     )
     return words
+
+
+def _doubts(workspace: Workspace, line: dict[str, object] | None, change: Policy, language: Language) -> list[str]:
+    """What the answer could not know."""
+    ja = language == "ja"
+    words = []
+    exempting = [rule for rule in change.rules if rule.plans and rule.action == "allow"]
+    if line is not None and line["newly_blocked"] and exempting and line["plan"] is None:
+        words.append("この回線のプランは不明です。規制対象外のプランであれば影響はありません。" if ja else
+                     "The plan of this line is not known: if it is an exempt one, the line is not affected.")
+    elif line is not None and line["newly_blocked"] and line["fixed_ip"]:
+        words.append("固定IPの回線ですが、規制対象外のプランに含まれていません。プランの確認が必要です。" if ja else
+                     "The line has fixed addresses, but its plan is not among the exempt ones: check the plan.")
+    said = caveats(workspace, language)
+    return [*words, *([("注意：" if ja else "Note: ") + sentence for sentence in said])]
 
 
 def _failure_words(failures: pl.DataFrame, language: Language) -> list[str]:

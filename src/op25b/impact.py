@@ -84,9 +84,12 @@ def _subscribers(workspace: Workspace, frame: pl.DataFrame, known: pl.DataFrame)
         pl.col("destination_group").filter(pl.col("impact") == "newly_blocked").unique().sort().alias("loses_groups"),
     )
     connection = engine.session(workspace)
-    who = connection.sql("SELECT subscriber, plan, access_node, area, dwelling, notice_channel FROM subscriber").pl()
+    who = connection.sql("""
+        SELECT subscriber, plan, fixed_ip, access_node, area, dwelling, notice_channel FROM subscriber
+    """).pl()
     providers = connection.sql("""
-        SELECT subscriber, max(submission) AS submission FROM peer_day
+        SELECT subscriber, CASE WHEN count(*) = count(submission) THEN max(submission) END AS submission
+        FROM peer_day
         WHERE direction = 'out' AND port = 25 AND destination_group = 'known-provider' AND subscriber IS NOT NULL
         GROUP BY subscriber
     """).pl()
@@ -100,7 +103,7 @@ def _subscribers(workspace: Workspace, frame: pl.DataFrame, known: pl.DataFrame)
         lines.join(active, on="subscriber", how="left")
         .join(who.with_columns(listed=True), on="subscriber", how="left")
         .with_columns(pl.col("listed").fill_null(value=False))
-        .join(known.select("subscriber", "class", "confidence"), on="subscriber", how="left")
+        .join(known.select("subscriber", "class", "classes", "confidence"), on="subscriber", how="left")
         .join(providers, on="subscriber", how="left")
     )
     blocked = pl.col("newly_blocked_sessions") > 0
@@ -110,6 +113,7 @@ def _subscribers(workspace: Workspace, frame: pl.DataFrame, known: pl.DataFrame)
         pl.when(~blocked).then(None)
         .when(bot).then(pl.lit("disinfect"))
         .when(pl.col("class") == "own-server").then(pl.lit("relay-or-fixed-ip"))
+        .when(pl.col("class") == "unclear").then(pl.lit("investigate"))
         .when(pl.col("submission").is_not_null()).then(pl.lit("submission-587"))
         .otherwise(pl.lit("own-relay"))
     )
@@ -117,12 +121,15 @@ def _subscribers(workspace: Workspace, frame: pl.DataFrame, known: pl.DataFrame)
         blocked.alias("newly_blocked"),
         (pl.col("already_blocked_sessions") > 0).alias("already_blocked"),
         loses.alias("loses_working_mail"),
+        # Whether the mail works today is not known where no connection is proven and some might be.
+        (loses & (pl.col("newly_blocked_established") == 0)).alias("works_unknown"),
         # A line whose attempts never got an answer loses nothing that worked; a bot's owner is told all the same.
         (blocked & (loses | bot)).alias("needs_notice"),
         remedy.alias("remedy"),
     )
     first = ["subscriber", "class", "confidence", "newly_blocked", "already_blocked", "loses_working_mail",
-             "needs_notice", "remedy", "plan", "access_node", "area", "dwelling", "notice_channel", "loses_groups"]
+             "needs_notice", "remedy", "plan", "fixed_ip", "access_node", "area", "dwelling", "notice_channel",
+             "loses_groups"]
     rest = [name for name in lines.columns if name not in {*first, "submission"}]
     return lines.select(*first, *rest).sort(["newly_blocked_sessions", "already_blocked_sessions", "subscriber"],
                                             descending=[True, True, False])

@@ -200,7 +200,8 @@ class _Known:
 
     def __init__(self, lake: Lake) -> None:
         files = lake.files("source_file")
-        rows = pl.concat([schema.SOURCE_FILE.empty(), *(pl.read_parquet(file, glob=False) for file in files)], how="diagonal_relaxed")
+        parts = [pl.read_parquet(file, glob=False) for file in files]
+        rows = pl.concat([schema.SOURCE_FILE.empty(), *parts], how="diagonal_relaxed")
         self._hashes: dict[str, set[str]] = {}
         self._contents: dict[str, list[Known]] = {}
         for row in rows.iter_rows(named=True):

@@ -21,6 +21,7 @@ REMEDIES: dict[str, Text] = {
     "relay-or-fixed-ip": {"ja": "当社の送信サーバー経由の中継、または固定IPプランへ変更",
                           "en": "relay through our sending server, or move to a fixed-IP plan"},
     "disinfect": {"ja": "ウイルス・ボットの駆除", "en": "remove the malware"},
+    "investigate": {"ja": "送信している機器と用途の確認", "en": "find out what on the line sends mail, and why"},
 }
 GROUPS: dict[str, Text] = {
     "own-relay": {"ja": "当社の送信サーバー", "en": "our own sending server"},
@@ -37,6 +38,8 @@ IMPACTS: dict[str, Text] = {
 VERDICTS: dict[str, Text] = {
     "affected": {"ja": "影響があります。現在送信できているメールが送信できなくなります",
                  "en": "affected: mail that works today will stop"},
+    "maybe-affected": {"ja": "影響がある可能性があります。現在の送信が成立しているかは、記録からは判断できません",
+                       "en": "may be affected: the records do not tell whether its mail works today"},
     "attempts-only": {"ja": "新たに規制されますが、現在成立している送信はありません",
                       "en": "newly blocked, but none of its attempts works today"},
     "already-blocked": {"ja": "新たな影響はありません。今回の変更以前から規制済みの通信があります",
@@ -44,8 +47,8 @@ VERDICTS: dict[str, Text] = {
     "exempt": {"ja": "影響はありません（固定IPプランなど、規制の対象外です）",
                "en": "not affected: its direct sending is exempt (fixed-IP plan or another rule)"},
     "not-affected": {"ja": "影響はありません", "en": "not affected"},
-    "no-traffic": {"ja": "観測期間中のメール送信がないため、影響は確認されていません",
-                   "en": "no mail was seen from this line, so no effect is known"},
+    "no-traffic": {"ja": "この回線のものと特定できるメール送信がないため、影響は確認されていません",
+                   "en": "no mail was seen that could be tied to this line, so no effect is known"},
 }
 
 CONFIDENCES: dict[str, Text] = {

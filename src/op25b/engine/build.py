@@ -6,6 +6,7 @@ What was made is noted after each table: a build that is killed goes on where it
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -52,7 +53,30 @@ def build(workspace: Workspace, since: date | None = None, until: date | None = 
             if pipeline.name == "lease":
                 fingerprints.add_lease_days(_with_table(workspace, lake, "lease"))
         progress("", len(stored), len(stored))
+        if since is None and until is None:
+            _mark(workspace, lake)
     return done
+
+
+def _mark(workspace: Workspace, lake: Lake) -> None:
+    """Remember which input files the tables were made from."""
+    temporary = workspace.lake_path / ".built.new"
+    temporary.write_text(json.dumps({"source_file": lake.version("source_file")}), encoding="utf-8")
+    temporary.replace(workspace.lake_path / ".built.json")
+
+
+def is_built(workspace: Workspace) -> bool:
+    """Whether every derived table was made at least once."""
+    return Lake(workspace.lake_path).version("sender") is not None
+
+
+def is_stale(workspace: Workspace) -> bool:
+    """Whether files were ingested since the last build of all days."""
+    try:
+        made = json.loads((workspace.lake_path / ".built.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return True
+    return bool(made != {"source_file": Lake(workspace.lake_path).version("source_file")})
 
 
 def _with_table(workspace: Workspace, lake: Lake, table: str) -> Iterator[DuckDBPyConnection]:

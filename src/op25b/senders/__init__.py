@@ -5,14 +5,33 @@ from __future__ import annotations
 import polars as pl
 
 from op25b.engine import duckdb as engine
+from op25b.engine.build import is_built
+from op25b.engine.reference import destination_networks
 from op25b.errors import LakeError
 from op25b.lake import Lake
 from op25b.senders.classify import classify, reasons
-from op25b.workspace import Language, Workspace
+from op25b.workspace import SETTINGS_FILE, Language, Workspace
 
 __all__ = ["classify", "findings", "reasons"]
 
 _FIRST = ["subscriber", "class", "classes", "confidence", "plan", "fixed_ip", "access_node", "area", "dwelling"]
+
+
+def _require(workspace: Workspace) -> None:
+    """Refuse to give numbers that would only look like results."""
+    settings = workspace.root / SETTINGS_FILE
+    problem = None
+    if not Lake(workspace.lake_path).files("source_file"):
+        problem = f"{workspace.lake_path}: the lake is empty\n  run 'op25b ingest' and 'op25b build' first"
+    elif not workspace.config.networks.subscribers:
+        problem = f"{settings}: the subscribers' networks are not set\n  set [networks] subscribers"
+    elif not (destination_networks(workspace)["destination_group"] == "own-relay").any():
+        problem = (f"{settings}: the own sending servers are not set, so their users would seem to be blocked\n"
+                   "  set [networks] relays")
+    elif not is_built(workspace):
+        problem = f"{workspace.lake_path}: the lake is not built\n  run 'op25b build' first"
+    if problem:
+        raise LakeError(problem)
 
 
 def findings(workspace: Workspace, language: Language = "en") -> pl.DataFrame:
@@ -21,12 +40,7 @@ def findings(workspace: Workspace, language: Language = "en") -> pl.DataFrame:
     Columns: who (subscriber, plan, ...), class, classes, confidence, reasons (list of sentences), then the `sender`
     profile (pipelines/sender.sql) and its measures. Without leases `subscriber` is the line's address.
     """
-    if not Lake(workspace.lake_path).files("source_file"):
-        msg = f"{workspace.lake_path}: the lake is empty\n  run 'op25b ingest' and 'op25b build' first"
-        raise LakeError(msg)
-    if not workspace.config.networks.subscribers:
-        msg = f"{workspace.root}: findings need the subscribers' networks\n  set [networks] subscribers in op25b.toml"
-        raise LakeError(msg)
+    _require(workspace)
     connection = engine.session(workspace)
     frame = connection.sql("""
         SELECT s.*, c.plan, c.fixed_ip, c.access_node, c.area, c.dwelling

@@ -127,6 +127,8 @@ def reasons(row: dict[str, object], language: Language) -> list[str]:
         "mobile-sender": ["mobile", "success"],
         "unclear": ["success", "spread", "burst", "failure"],
     }[str(row["class"])]
+    if not number("pop_same_organisation"):
+        order = [name for name in order if name != "reading"]
     order += [name for name, column in (("unknown", "unknown"), ("mobile", "mobile_carrier_sessions"),
                                         ("relay", "relay_messages"),
                                         ("inbound", "answered_inbound"), ("reading", "pop_same_organisation"))
