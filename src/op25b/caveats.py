@@ -40,8 +40,11 @@ _TEXTS: dict[str, Text] = {
 
 
 def caveats(workspace: Workspace, language: Language, before: str = "current", after: str = "proposed",
-            fixed_blocked: int = 0) -> list[str]:
-    """Sentences on what the results of a workspace could not know; none where there is nothing to say."""
+            fixed_blocked: int = 0) -> dict[str, str]:
+    """What the results of a workspace could not know, by key; empty where there is nothing to say.
+
+    Keys: stale, no-leases, unattributed, sampling-unknown, sampled, no-list, plan-unused, fixed-blocked.
+    """
     connection = engine.session(workspace)
     flows, unknown, interval = connection.sql("""
         SELECT count(*), coalesce(sum(CASE WHEN sampling_interval IS NULL THEN 1 ELSE 0 END), 0)::BIGINT,
@@ -74,7 +77,7 @@ def caveats(workspace: Workspace, language: Language, before: str = "current", a
         found["plan-unused"] = {"plans": ", ".join(sorted(named - plans))}
     if fixed_blocked:
         found["fixed-blocked"] = {"count": f"{fixed_blocked:,}"}
-    return [_TEXTS[key][language].format(**values) for key, values in found.items()]
+    return {key: _TEXTS[key][language].format(**values) for key, values in found.items()}
 
 
 def _share(part: int, whole: int) -> str:

@@ -202,7 +202,7 @@ def _notes(workspace: OpenWorkspace, fixed_blocked: int = 0, before: str = "curr
     """Say on stderr what the numbers on stdout could not know."""
     from op25b.caveats import caveats
 
-    for sentence in caveats(workspace.workspace, "en", before, after, fixed_blocked):
+    for sentence in caveats(workspace.workspace, "en", before, after, fixed_blocked).values():
         _say(f"note: {sentence}")
 
 

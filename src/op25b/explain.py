@@ -268,7 +268,7 @@ def _doubts(workspace: Workspace, line: dict[str, object] | None, change: Policy
     elif line is not None and line["newly_blocked"] and line["fixed_ip"]:
         words.append("固定IPの回線ですが、規制対象外のプランに含まれていません。プランの確認が必要です。" if ja else
                      "The line has fixed addresses, but its plan is not among the exempt ones: check the plan.")
-    said = caveats(workspace, language)
+    said = caveats(workspace, language).values()
     return [*words, *([("注意：" if ja else "Note: ") + sentence for sentence in said])]
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from op25b import __version__
+from op25b.caveats import caveats
 from op25b.engine import query
 from op25b.policy.chart import quick_reference
 from op25b.pseudonyms import is_pseudonym
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 
 _VERDICT: dict[tuple[str, str], Tone] = {("allow", "allow"): "fine", ("allow", "block"): "newly",
                                          ("block", "block"): "already", ("block", "allow"): "released"}
+
+
+# Of what the results could not know, what the page does not say with numbers of its own.
+_CAVEATS = ("stale", "no-leases", "no-list", "plan-unused", "fixed-blocked")
 
 
 class Page:
@@ -267,5 +272,8 @@ class Page:
         missing = self._total("unattributed (no lease)") + self._total("ambiguous (overlapping leases)")
         if missing:
             said.append(self._say(LIMITS, "unattributed", flows=flows, missing=missing, share=percent(missing / flows)))
+        fixed = int(self._lines.filter(pl.col("newly_blocked"))["fixed_ip"].sum())
+        others = caveats(self._workspace, self._language, self._before, self._after, fixed)
+        said += [others[key] for key in _CAVEATS if key in others]
         said += [self._say(LIMITS, "rules"), self._say(LIMITS, "content")]
         return part("bullets", self._language, said)
