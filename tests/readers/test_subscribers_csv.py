@@ -40,7 +40,7 @@ def test_other_names_order_blanks_and_quotes(read: Read) -> None:
 
 
 @pytest.mark.parametrize(("text", "value"), [("true", True), ("Yes", True), ("1", True), ("T", True), ("false", False),
-                                             ("NO", False), ("0", False), ("", None)])
+                                             ("NO", False), ("0", False), ("", None), ("はい", True), ("なし", False)])
 def test_fixed_ip(read: Read, text: str, value: bool | None) -> None:
     assert read(f"subscriber,fixed_ip\nME1,{text}\n").rows("fixed_ip") == [(value,)]
 

@@ -17,8 +17,8 @@ from op25b.readers.text import opened, readable
 if TYPE_CHECKING:
     from _csv import Reader
 
-_TRUE = {"true", "t", "yes", "y", "1"}
-_FALSE = {"false", "f", "no", "n", "0"}
+_TRUE = {"true", "t", "yes", "y", "1", "はい", "有", "あり", "○"}
+_FALSE = {"false", "f", "no", "n", "0", "いいえ", "無", "なし", "×"}
 
 
 def recognise(head: Head) -> str | None:
