@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from op25b.readers.base import Source
 from op25b.readers.mail import postfix
 from tests.readers.reading import Result, read_bytes
 
@@ -143,3 +144,12 @@ def test_broken_bytes_and_long_lines(tmp_path: Path) -> None:
 def test_an_empty_file(tmp_path: Path) -> None:
     result = read_bytes(postfix.FORMAT, tmp_path / "mail.log", b"")
     assert (result.facts(), result.read, result.rejected) == ([], 0, [])
+
+
+def test_a_repeat_whose_tag_is_torn_is_no_repeat(tmp_path: Path) -> None:
+    """Found by damaging real lines: no line is left whose message could be repeated."""
+    path = tmp_path / "log"
+    path.write_text("Jan  1 00:00:02 mx last> message repeated 2 times\n"
+                    "2026-01-01T00:00:03+09:00 mx postfix/qmgr[2]: ABCDEF0123: removed\n")
+    (batch,) = postfix.read(Source(path, "Asia/Tokyo", year=2026))
+    assert (batch.rows_read, batch.rows_kept, batch.rejected.height) == (2, 1, 0)

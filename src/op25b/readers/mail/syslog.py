@@ -161,8 +161,8 @@ def _repeats(split: pl.DataFrame, block: Block, before: str) -> pl.DataFrame:
     )
     lasts = repeats.filter(pl.col("tag") == "last")
     texts = [block.lines[line - block.first_line - 1] if line > block.first_line else before for line in lasts["line"]]
-    previous = _split(pl.DataFrame({"line": lasts["line"], "text": _without_priority(pl.Series(texts, dtype=pl.String)),
-                                    "year": 0}))
+    texts_before = _without_priority(pl.Series("text", texts, dtype=pl.String))
+    previous = _split(lasts.select("line", texts_before, pl.lit(0).alias("year")))
     lasts = lasts.drop("tag", "rest").join(previous.select("line", "host", "tag", "rest"), on=["line", "host"])
     repeats = pl.concat([repeats.filter(pl.col("tag") != "last"), lasts.select(repeats.columns)])
     repeats = repeats.filter(pl.col("times").is_not_null() & pl.col("rest").is_not_null())
