@@ -10,11 +10,18 @@ from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import settings
 
 from op25b import schema
 from op25b.api import OpenWorkspace, open_workspace
 from op25b.lake import Lake
 from op25b.pseudonyms import Pseudonyms
+
+# In CI the examples of property tests follow from the code alone, so that a run can be repeated; everywhere else they
+# are new each time.
+settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI") == "true":
+    settings.load_profile("ci")
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLE = ROOT / "data" / "sample"
