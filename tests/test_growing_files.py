@@ -114,6 +114,25 @@ def test_half_an_accounting_record_waits(workspace: Make, tmp_path: Path) -> Non
     assert opened.sql("SELECT * FROM rejected").is_empty()
 
 
+def test_growth_by_nothing_but_a_blank_line_doubles_nothing(workspace: Make, tmp_path: Path) -> None:
+    opened = workspace('\n[[inputs.leases]]\npath = "detail"\n')
+    for text in (record("one", "Start", 1795489200), "\n", record("two", "Start", 1795489300)):
+        with (tmp_path / "detail").open("a") as file:
+            file.write(text)
+        run(opened)
+    assert opened.sql("SELECT count(*) FROM lease_record").item() == 2
+
+
+def test_a_bad_record_of_the_new_end_has_its_line_in_the_file(workspace: Make, tmp_path: Path) -> None:
+    opened = workspace('\n[[inputs.leases]]\npath = "detail"\n')
+    good, bad = record("one", "Start", 1795489200), "Tue Nov 24 12:00:00 2026\n\tUser-Name = \"two\"\n\n"
+    (tmp_path / "detail").write_text(good)
+    run(opened)
+    (tmp_path / "detail").write_text(good + bad)
+    run(opened)
+    assert opened.sql("SELECT line, reason FROM rejected").rows() == [(good.count("\n") + 1, "no Acct-Status-Type")]
+
+
 def test_a_format_that_cannot_go_on_says_so_and_doubles_nothing(workspace: Make, tmp_path: Path) -> None:
     opened = workspace('\n[[inputs.flows]]\npath = "flows.csv"\n')
     header = "firstSeen,duration,proto,srcAddr,srcPort,dstAddr,dstPort,packets,bytes,flows\n"
@@ -149,7 +168,7 @@ def test_the_known_beginning_is_found_and_the_rest_is_what_follows(tmp_path: Pat
     first = examine(file, [], boundary)
     assert first.length + first.held_back == len(content[:cut])
     file.write_bytes(content)
-    second = examine(file, [Known(first.sha256, first.length, 1, None)], boundary)
+    second = examine(file, [Known(first.sha256, first.length, held_rows=True, last=None)], boundary)
     assert (second.before is not None) == (first.length > 0)
     with part(file, first.length, second.length, tmp_path / "parts") as rest:
         assert content[: first.length] + rest.read_bytes() == content[: second.length]

@@ -104,7 +104,6 @@ class _Job:
             self.batches = _raising(error)
         self.batches = itertools.chain(first, self.batches)
 
-
     def _read(self) -> Iterator[Batch]:
         """The batches of the part of the file that is to be read, its lines counted from the file's beginning."""
         result = self.result
@@ -184,11 +183,11 @@ def _job(workspace: Workspace, settings: Input, result: FileResult, hashes: _Has
         result.state = "known" if content.length else "open"
         return None
     source = source_of(workspace, path, settings)
-    if content.before is not None and content.before.lines and form.growth != "again":
+    if content.before is not None and content.before.held_rows and form.growth != "again":
         if form.growth == "refused":
             raise InputError(path, "has grown since it was read, and its format cannot be read on from there",
-                             "ingest such files when they are finished; this one again under a fresh lake")
-        result.offset, result.first_line = content.before.length, content.before.lines + 1
+                             "name finished files only under its input's path, for example rotated ones")
+        result.offset, result.first_line = content.before.length, content.first_line
         source = replace(source, resume=content.before.last)
     known.add(result.kind, content.sha256)  # the same content may have a second name in this run
     weight = result.content_bytes - result.offset
@@ -208,9 +207,9 @@ class _Known:
             self.add(row["kind"], row["sha256"])
             if row["content_bytes"] is None:  # read by an op25b that knew whole files only
                 continue
-            lines = row["first_line"] - 1 + row["rows_read"]
+            held_rows = row["rows_read"] > 0 or row["offset"] > 0
             self._contents.setdefault(row["kind"], []).append(
-                Known(row["sha256"], row["content_bytes"], lines, row["last"]))
+                Known(row["sha256"], row["content_bytes"], held_rows, row["last"]))
 
     def add(self, kind: str, sha256: str) -> None:
         """Content that this run reads."""

@@ -24,11 +24,11 @@ _PIECE = 2**20
 
 @dataclass(frozen=True)
 class Known:
-    """Content that is in the lake: its hash and length (decompressed), its number of lines, its last event's time."""
+    """Content that is in the lake: hash and length (decompressed), whether it held any row, its last event's time."""
 
     sha256: str
     length: int
-    lines: int
+    held_rows: bool
     last: datetime | None
 
 
@@ -44,6 +44,7 @@ class Content:
     length: int
     held_back: int
     before: Known | None
+    first_line: int = 1  # the number of the line that follows `before`
 
 
 def examine(path: Path, known: Sequence[Known], boundary: bytes | None = None) -> Content:
@@ -61,6 +62,7 @@ def examine(path: Path, known: Sequence[Known], boundary: bytes | None = None) -
     ended, ended_at, position, previous = digest.copy(), 0, 0, b""
     before: Known | None = None
     damaged = False
+    newlines, first_line = 0, 1
     with opened(path) as stream:
         # As when the lines are read: read1 hands over what a decompressor has got before the damage.
         read = getattr(stream, "read1", stream.read)
@@ -78,10 +80,13 @@ def examine(path: Path, known: Sequence[Known], boundary: bytes | None = None) -
             start = 0
             for stop in sorted({*(mark - position for mark in cuts), *([last] if last else []), len(piece)}):
                 digest.update(piece[start:stop])
+                newlines += piece.count(b"\n", start, stop)
                 start = stop
                 if position + stop in cuts:
                     text = digest.hexdigest()
-                    before = next((entry for entry in sizes[position + stop] if entry.sha256 == text), before)
+                    found = next((entry for entry in sizes[position + stop] if entry.sha256 == text), None)
+                    if found is not None:
+                        before, first_line = found, newlines + 1
                 if stop == last:
                     ended, ended_at = digest.copy(), position + stop
             position, previous = end, piece[-8:]
@@ -89,8 +94,8 @@ def examine(path: Path, known: Sequence[Known], boundary: bytes | None = None) -
     if boundary is None and not damaged:
         ended, ended_at = digest, position
     if before is not None and before.length > ended_at:
-        return Content(before.sha256, before.length, position - before.length, before)
-    return Content(ended.hexdigest(), ended_at, position - ended_at, before)
+        return Content(before.sha256, before.length, position - before.length, before, first_line)
+    return Content(ended.hexdigest(), ended_at, position - ended_at, before, first_line)
 
 
 def _after_last(boundary: bytes, previous: bytes, piece: bytes) -> int | None:
