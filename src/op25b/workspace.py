@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import tomllib
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -325,10 +325,6 @@ class Workspace:
     def timezone(self) -> ZoneInfo:
         """The site's time zone, which says what a day is."""
         return ZoneInfo(self.config.site.timezone)
-
-    def today(self) -> date:
-        """Today at the site."""
-        return datetime.now(self.timezone).date()
 
     def expand(self, pattern: str) -> list[Path]:
         """Files a path or glob of the settings stands for, sorted; `~` and absolute paths are allowed."""
