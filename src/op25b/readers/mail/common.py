@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, TypeVar
@@ -39,29 +39,46 @@ EVENT = pl.Schema({name: kind for name, kind in _COLUMNS.items() if name not in 
 
 
 class Daemon(Protocol):
-    """How the lines of one mail program become events; may remember sessions from block to block."""
+    """How the lines of one mail program become events; may remember sessions from block to block.
+
+    `marks` is a pattern that every line of interest has, `programs` one of the tags of its processes.
+    """
 
     marks: ClassVar[str]
     programs: ClassVar[str]
 
     def events(self, lines: pl.DataFrame) -> pl.DataFrame:
-        """Events (columns of `EVENT`) of lines with line, times, at, host, tag and rest, all of this program."""
+        """Events (columns of `EVENT`) of lines (columns of `syslog.Lines`), all of this program."""
         ...
 
 
 def read_syslog(source: Source, daemons: Sequence[Daemon], block_bytes: int = BLOCK_BYTES) -> Iterator[Batch]:
     """Yield the events of a syslog file in which these daemons log; the first one has most of the lines."""
+    return ahead(_read_syslog(source, daemons, block_bytes))
+
+
+def _read_syslog(source: Source, daemons: Sequence[Daemon], block_bytes: int) -> Generator[Batch, None, None]:
     marks = "|".join(daemon.marks for daemon in daemons)
-    for lines in ahead(part for part in syslog.read(Clock(source), marks, block_bytes)):
-        rest, events = lines.frame, []
-        for daemon in daemons:
-            mine = pl.col("tag").str.contains(rf"^(?:{daemon.programs})(?:\[|:)")
-            part = rest.filter(mine)
+
+    def whose(processes: pl.DataFrame) -> pl.DataFrame:
+        tests = [pl.when(pl.col("tag").str.contains(rf"^(?:{daemon.programs})(?:\[|$)")).then(number)
+                 for number, daemon in enumerate(daemons)]
+        return processes.with_columns(pl.coalesce(tests).alias("daemon"))
+
+    for lines in syslog.read(Clock(source), marks, whose, block_bytes):
+        frame, events = lines.frame, []
+        for number, daemon in enumerate(daemons):
+            part = frame.filter(pl.col("daemon") == number)
             if part.height:
                 events.append(daemon.events(part))
-                rest = rest.filter(~mine) if part.height < rest.height else rest.clear()
-        texts = lines.frame.select("line", "rest")
-        yield account(together(events), lines.count, lines.bad, texts)
+        yield account(together(events), lines.count, lines.bad, frame)
+
+
+def whole(lines: pl.DataFrame) -> pl.DataFrame:
+    """Lines with their message as one text, `rest`, too, where they do not have it."""
+    if "rest" in lines.columns:
+        return lines
+    return lines.with_columns(pl.concat_str("first", "body", separator=": ", ignore_nulls=True).alias("rest"))
 
 
 def together(events: Sequence[pl.DataFrame]) -> pl.DataFrame:
@@ -97,14 +114,15 @@ def event(part: pl.LazyFrame, name: str, reason: pl.Expr, *columns: pl.Expr) -> 
 def account(events: pl.DataFrame, count: int, bad: list[Reject], texts: pl.DataFrame) -> Batch:
     """The batch of a block of `count` lines from its events.
 
-    An event with a `reason`, or without a time, makes its line a rejected one; `texts` has line and rest of the lines.
+    An event with a `reason`, or without a time, makes its line a rejected one; `texts` has the lines as `syslog.Lines`
+    has them, or their line and rest.
     """
     if events["reason"].null_count() < events.height or events["at"].null_count():
         reason = pl.when(pl.col("at").is_null()).then(pl.lit("impossible time stamp")).otherwise("reason")
         wrong = events.with_columns(reason.alias("reason")).filter(pl.col("reason").is_not_null())
         wrong = wrong.unique("line", keep="first", maintain_order=True)
         named = wrong.select("line", "reason").join(texts, on="line", how="left")
-        bad = bad + [(line, None, why, text) for line, why, text in named.iter_rows()]
+        bad = bad + [(line, None, why, text) for line, why, text in whole(named)["line", "reason", "rest"].iter_rows()]
         events = events.join(wrong, on="line", how="anti")
     columns = [name for name in TABLE.schema if name in events.columns]
     if not events["line"].is_sorted():

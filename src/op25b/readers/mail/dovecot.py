@@ -24,7 +24,19 @@ import polars as pl
 
 from op25b.readers.base import Batch, Format, Head, Source
 from op25b.readers.mail import syslog
-from op25b.readers.mail.common import DSN, FINE, by_kind, domain, event, host_of, integer, latest, read_syslog, unless
+from op25b.readers.mail.common import (
+    DSN,
+    FINE,
+    by_kind,
+    domain,
+    event,
+    host_of,
+    integer,
+    latest,
+    read_syslog,
+    unless,
+    whole,
+)
 from op25b.readers.text import BLOCK_BYTES
 
 _SERVICES = r"(?:imap|pop3|submission|managesieve|sieve|lmtp|lda|auth)"
@@ -73,10 +85,11 @@ class Dovecot:
         self._sessions = pl.DataFrame(schema={"session": pl.String, "login_ip": pl.String, "login_user": pl.String})
 
     def events(self, lines: pl.DataFrame) -> pl.DataFrame:
-        """Events of lines with line, times, at, host, tag and rest."""
+        """Events of lines (see `syslog.Lines`)."""
+        lines = whole(lines)
         # Its own log has the service where syslog has the tag.
         text = pl.when(pl.col("tag").str.contains(r"^dovecot")).then("rest").otherwise(
-            pl.concat_str("tag", "rest", separator=" "))
+            pl.concat_str("tag", "rest", separator=": "))
         head = text.str.extract_groups(_HEAD).struct
         lines = lines.with_columns(
             head.field("own").alias("service"), head.field("who").alias("who"), head.field("ids").alias("ids"),

@@ -33,7 +33,7 @@ import polars as pl
 from op25b.readers.base import Batch, Format, Head, Reject, Source
 from op25b.readers.mail import syslog
 from op25b.readers.mail.clock import Clock
-from op25b.readers.mail.common import account, head_of, host_of, in_pairs, read_syslog
+from op25b.readers.mail.common import account, head_of, host_of, in_pairs, read_syslog, whole
 from op25b.readers.mail.dovecot import Dovecot
 from op25b.readers.mail.exim_events import parsed
 from op25b.readers.text import BLOCK_BYTES, Block, blocks
@@ -65,7 +65,8 @@ class Exim:
         self._said = pl.DataFrame(schema={"at": pl.Datetime("us"), "host": text, "tag": text, "rest": text})
 
     def events(self, lines: pl.DataFrame) -> pl.DataFrame:
-        """Events of lines with line, times, at, host, tag and rest."""
+        """Events of lines (see `syslog.Lines`)."""
+        lines = whole(lines)
         # `[1/3]` begins an entry that was split for its length, `[1\\9]` one of the reject log.
         return parsed(self._once(_with_id(lines.with_columns(rest.str.replace(_PREFIX, "")))))
 

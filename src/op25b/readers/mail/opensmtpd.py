@@ -24,7 +24,7 @@ import polars as pl
 
 from op25b.readers.base import Batch, Format, Head, Source
 from op25b.readers.mail import syslog
-from op25b.readers.mail.common import DSN, by_kind, domain, event, integer, latest, read_syslog, unless
+from op25b.readers.mail.common import DSN, by_kind, domain, event, integer, latest, read_syslog, unless, whole
 from op25b.readers.mail.dovecot import Dovecot
 from op25b.readers.text import BLOCK_BYTES
 
@@ -85,7 +85,8 @@ class OpenSmtpd:
         self._users = pl.DataFrame(schema={"host": text, "session": text, "session_user": text})
 
     def events(self, lines: pl.DataFrame) -> pl.DataFrame:
-        """Events of lines with line, times, at, host, tag and rest."""
+        """Events of lines (see `syslog.Lines`)."""
+        lines = whole(lines)
         session = pl.coalesce(rest.str.extract(_SESSION), rest.str.extract(_OLD_SESSION))
         lines = lines.with_columns(session.alias("session"))
         keys = ["host", "session"]

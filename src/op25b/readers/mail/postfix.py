@@ -18,6 +18,7 @@ Mail addresses are reduced to their domains here; the rest of a line is not kept
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Generator, Iterator
 
@@ -34,7 +35,7 @@ _DAEMONS = ["smtpd", "postscreen", "cleanup", "pickup", "qmgr", "nqmgr", "oqmgr"
             "pipe", "error", "discard", "relay", "retry"]
 # Literals of which every line that matters has one.
 _MARKS = r": client=|: to=|: from=|: uid=|: removed|reject: |: SASL |: disconnect from "
-_TAG = r"^(.+)/([a-z]+)\[[^\]]*\]:$"
+_TAG = r"^(.+)/([a-z]+)\[[^\]]*\]$"
 _QUEUE_ID = r"^[0-9A-Za-z]{5,25}$"
 _SERVICE_PORTS = {"smtpd": 25, "smtp": 25, "postscreen": 25, "submission": 587, "submissions": 465, "smtps": 465}
 _STATUS = {"sent": "sent", "deferred": "deferred", "bounced": "bounced", "expired": "expired", "SOFTBOUNCE": "deferred"}
@@ -80,27 +81,27 @@ _PATTERNS: dict[str, tuple[str, ...]] = {
     "client": _CLIENT, "queued": _QUEUED, "expired": _EXPIRED, "delivery": _DELIVERY, "auth": (_AUTH_FAILED,),
     "reject": (_REJECT,), "pickup": _PICKUP,
 }
+# Of the lines that are not as usual, those that matter.
+_UNUSUAL = {"queued": pl.col("body").str.contains(", size=", literal=True),
+            "delivery": pl.col("body").str.contains(" status=", literal=True)}
 
 _FIRST, _BODY, _DAEMON = pl.col("first"), pl.col("body"), pl.col("daemon")
 _BY_QMGR, _BY_SMTPD = _DAEMON.str.ends_with("qmgr"), _DAEMON.eq("smtpd")
-_OF_MESSAGE = pl.col("of_message")
-_SIZED = _BODY.str.contains(", size=", literal=True)
-# What a line is. `first` is what stands before the first `: ` (the queue id), `body` what stands after it. A pattern
-# for rare lines is tried on lines that pass the quick tests alone.
+# What a line is, by quick tests: `first` is what stands before the first `: ` (the queue id), `body` what stands after
+# it. A pattern for rare lines is tried on lines that pass the quick tests alone.
 _KINDS = {
-    "client": _BY_SMTPD & _BODY.str.starts_with("client=") & _OF_MESSAGE,
+    "client": _BY_SMTPD & _BODY.str.starts_with("client="),
     "disconnect": _BY_SMTPD & _BODY.is_null() & _FIRST.str.starts_with("disconnect from "),
-    "queued": _BY_QMGR & _BODY.str.starts_with("from=") & _OF_MESSAGE & _SIZED,
-    "expired": pl.when(_BY_QMGR & _BODY.str.starts_with("from=") & _OF_MESSAGE & ~_SIZED).then(_BODY)
-    .str.contains(r", status=(?:force-)?expired"),
-    "removed": _BY_QMGR & _BODY.eq("removed") & _OF_MESSAGE,
-    "delivery": _BODY.str.starts_with("to=") & _BODY.str.contains(" status=", literal=True) & _OF_MESSAGE,
+    "queued": _BY_QMGR & _BODY.str.starts_with("from="),
+    "removed": _BY_QMGR & _BODY.eq("removed"),
+    "delivery": _BODY.str.starts_with("to="),
     "auth": pl.when(_BY_SMTPD & _FIRST.eq("warning")).then(_BODY)
     .str.contains(r": SASL \S+ authentication (?:failed|aborted)"),
-    "reject": _DAEMON.is_in(["smtpd", "cleanup", "postscreen"]) & _BODY.str.contains(r"^(?:milter-|proxy-)?reject: ")
-    & _OF_MESSAGE,
-    "pickup": pl.when(_DAEMON.eq("pickup") & _OF_MESSAGE).then(_BODY).str.contains(r"^uid=[0-9]+ from="),
+    "reject": _DAEMON.is_in(["smtpd", "cleanup", "postscreen"])
+    & pl.any_horizontal(_BODY.str.starts_with(f"{by}reject: ") for by in ("", "milter-", "proxy-")),
+    "pickup": pl.when(_DAEMON.eq("pickup")).then(_BODY).str.contains(r"^uid=[0-9]+ from="),
 }
+_OF_MESSAGES = {"client", "queued", "removed", "delivery", "reject", "pickup"}
 
 
 def recognise(head: Head) -> str | None:
@@ -120,41 +121,49 @@ def read(source: Source, block_bytes: int = BLOCK_BYTES) -> Iterator[Batch]:
 
 
 def _read(source: Source, block_bytes: int) -> Generator[Batch, None, None]:
-    logins = Logins()
-    for lines in syslog.read(Clock(source), _MARKS, block_bytes):
-        yield account(_events(lines.frame, logins), lines.count, lines.bad, lines.frame.select("line", "rest"))
+    logins, numbers = Logins(), itertools.count()
+
+    def services(processes: pl.DataFrame) -> pl.DataFrame:
+        return _services(processes).with_columns(process=pl.Series([next(numbers) for _ in range(processes.height)]))
+
+    for lines in syslog.read(Clock(source), _MARKS, services, block_bytes):
+        yield account(_events(lines.frame, logins), lines.count, lines.bad, lines.frame)
+
+
+def _services(processes: pl.DataFrame) -> pl.DataFrame:
+    """Add daemon and port of each process; the service's name, before the daemon's, tells the port."""
+    groups = pl.col("tag").str.extract_groups(_TAG).struct
+    daemon, service = groups.field("2"), groups.field("1").str.extract(r"/([^/]+)$").fill_null("smtpd")
+    number = service.str.extract(r"(?:^|:)([0-9]{1,5})$").cast(pl.Int32)
+    port = service.replace_strict(_SERVICE_PORTS, default=None, return_dtype=pl.Int32)
+    return processes.with_columns(
+        pl.when(daemon.is_in(_DAEMONS)).then(daemon).alias("daemon"), port.fill_null(number).alias("port"))
 
 
 def _events(lines: pl.DataFrame, logins: Logins) -> pl.DataFrame:
     """The events of the lines of a block, each with its `line` and the `reason` why it cannot be used, or NULL."""
-    plan = lines.lazy().join(_processes(lines).lazy(), on=["host", "tag"], maintain_order="left").select(
-        "line", "times", "at", "host", "tag", "process", "daemon", "port",
-        pl.col("rest").str.splitn(": ", 2).struct.rename_fields(["first", "body"]).alias("parts"),
-    ).unnest("parts").with_columns(_FIRST.str.contains(_QUEUE_ID).alias("of_message")).collect().lazy()
-    found = [_matched(plan.filter(test), *_PATTERNS.get(kind, ())[:1]) for kind, test in _KINDS.items()]
-    parts = {kind: _odd(part, kind) for kind, part in zip(_KINDS, pl.collect_all(found), strict=True)}
+    kind = pl.coalesce(pl.when(test).then(number) for number, test in enumerate(_KINDS.values()))
+    plan = lines.with_columns(kind.alias("kind")).lazy()
+    found = [_matched(plan.filter(_of(number, name)), *_PATTERNS.get(name, ())[:1])
+             for number, name in enumerate(_KINDS)]
+    parts = dict(zip(_KINDS, pl.collect_all(found), strict=True))
+    expired = parts["queued"].filter(_MISSED & _BODY.str.contains(r", status=(?:force-)?expired"))
+    parts = {name: _with_unusual(part, name) for name, part in parts.items()}
+    if expired.height:
+        usual = _matched(expired.lazy().drop("f"), _EXPIRED[0]).collect()
+        parts["expired"] = _with_unusual(usual, "expired")
     logged_in = parts["client"].filter(field("method").is_not_null() & field("ip").is_not_null())
     first = logins.first(logged_in, _ends(parts["disconnect"]))
     parts["login"] = logged_in.filter(pl.col("line").is_in(first.implode()))
     parts["disconnect"] = parts["disconnect"].filter(pl.col("line").is_in(first.implode()))
-    events = pl.collect_all([parse(parts[kind].lazy()) for kind, parse in _PARSERS.items() if parts[kind].height])
+    events = pl.collect_all([_PARSERS[name](part.lazy()) for name, part in parts.items() if part.height])
     return addressed(together(events))
 
 
-def _processes(lines: pl.DataFrame) -> pl.DataFrame:
-    """Host, tag → number, daemon and port of each Postfix process that logged: there are few, so each is parsed once.
-
-    The port is known by the service's name, between `postfix` and the daemon (`postfix/submission/smtpd`).
-    """
-    groups = pl.col("tag").str.extract_groups(_TAG).struct
-    known = lines.lazy().select("host", "tag").unique().with_columns(groups.field("1").alias("program"),
-                                                                     groups.field("2").alias("daemon"))
-    service = pl.col("program").str.extract(r"/([^/]+)$").fill_null("smtpd")
-    number = service.str.extract(r"(?:^|:)([0-9]{1,5})$").cast(pl.Int32)
-    port = service.replace_strict(_SERVICE_PORTS, default=None, return_dtype=pl.Int32)
-    return known.filter(pl.col("daemon").is_in(_DAEMONS)).with_row_index("process").select(
-        "host", "tag", "process", "daemon", port.fill_null(number).alias("port")
-    ).collect()
+def _of(number: int, kind: str) -> pl.Expr:
+    """Whether a line is of a kind; events of messages have a queue id, or another word where there is none."""
+    is_kind = pl.col("kind") == number
+    return is_kind & _FIRST.str.contains(_QUEUE_ID) if kind in _OF_MESSAGES else is_kind
 
 
 def _matched(part: pl.LazyFrame, *patterns: str) -> pl.LazyFrame:
@@ -162,16 +171,19 @@ def _matched(part: pl.LazyFrame, *patterns: str) -> pl.LazyFrame:
     return part.with_columns(_BODY.str.extract_groups(pattern).alias("f") for pattern in patterns)
 
 
-def _odd(part: pl.DataFrame, kind: str) -> pl.DataFrame:
+_MISSED = pl.all_horizontal(field("*").is_null())
+
+
+def _with_unusual(part: pl.DataFrame, kind: str) -> pl.DataFrame:
     """Match the second pattern, where there is one, in lines that the first did not match."""
     others = _PATTERNS.get(kind, ())[1:]
     if not others or part.is_empty():
         return part
-    missed = pl.all_horizontal(field("*").is_null())
-    odd = part.filter(missed)
-    if odd.is_empty():
+    unusual = part.filter(_MISSED)
+    if unusual.is_empty():
         return part
-    return pl.concat([part.filter(~missed), _matched(odd.lazy().drop("f"), *others).collect()])
+    unusual = unusual.filter(_UNUSUAL.get(kind, pl.lit(value=True)))
+    return pl.concat([part.filter(~_MISSED), _matched(unusual.lazy().drop("f"), *others).collect()])
 
 
 def _event(part: pl.LazyFrame, name: str, reason: pl.Expr, *columns: pl.Expr) -> pl.LazyFrame:

@@ -43,6 +43,7 @@ from op25b.readers.mail.common import (
     latest,
     read_syslog,
     unless,
+    whole,
 )
 from op25b.readers.mail.dovecot import Dovecot
 from op25b.readers.text import BLOCK_BYTES, Block, blocks
@@ -89,7 +90,8 @@ class Qmail:
                                              "msg": pl.String, "to": pl.String})
 
     def events(self, lines: pl.DataFrame) -> pl.DataFrame:
-        """Events of lines with line, times, at, host and rest."""
+        """Events of lines (see `syslog.Lines`)."""
+        lines = whole(lines)
         stamp = rest.str.extract(r"^([0-9]{9,11}(?:\.[0-9]+)?) ")
         if lines.select(stamp.is_not_null().any()).item():
             exact = (stamp.cast(pl.Decimal(20, 6), strict=False) * 1_000_000).cast(pl.Int64, strict=False)

@@ -94,7 +94,7 @@ class Sendmail:
                                             "client_ip": pl.String, "user": pl.String, "mechanism": pl.String})
 
     def events(self, lines: pl.DataFrame) -> pl.DataFrame:
-        """Events of lines with line, times, at, host, tag and rest."""
+        """Events of lines (see `syslog.Lines`)."""
         lines = _headed(lines)
         if lines["body"].str.contains('"', literal=True).any():
             # A quoted local part or command may hold anything; of an address only the domain is wanted.
@@ -120,11 +120,13 @@ class Sendmail:
 
 
 def _headed(lines: pl.DataFrame) -> pl.DataFrame:
-    """Split `QID: text`; lines of a session without a message have no queue id."""
-    lines = parted(lines, "rest", ": ", "queue", "body")
-    is_queue = queue.str.contains(_QUEUE_ID) & body.is_not_null()
-    return lines.with_columns(pl.when(is_queue).then(body).otherwise("rest").alias("body"),
-                              pl.when(is_queue & (queue != "NOQUEUE")).then(queue).alias("queue"))
+    """Name the parts of `QID: text`; lines of a session without a message have no queue id."""
+    first = pl.col("first")
+    is_queue = first.str.contains(_QUEUE_ID) & body.is_not_null()
+    text = pl.concat_str(first, body, separator=": ", ignore_nulls=True)
+    return lines.with_columns(
+        pl.when(is_queue).then(body).otherwise(text).alias("body"),
+        pl.when(is_queue & (first != "NOQUEUE")).then(first).alias("queue"))
 
 
 def recognise(head: Head) -> str | None:

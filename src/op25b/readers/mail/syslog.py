@@ -8,17 +8,18 @@ N times: [ ... ]` (rsyslog) and `last message repeated N times` (others) stand f
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 
 import polars as pl
 
-from op25b.readers.base import Reject
+from op25b.readers.base import Memo, Reject
 from op25b.readers.mail.clock import Clock
 from op25b.readers.text import BLOCK_BYTES, Block, ahead, blocks
 
 _BSD = r"^[A-Z][a-z]{2} [ 0-9][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2} "
 _YEAR_BSD = r"^[0-9]{4} [A-Z][a-z]{2} [ 0-9][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2} "
+_BLANK_DATE = r"^([0-9]{4}-[0-9]{2}-[0-9]{2}) "
 _ISO = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}"
 _PRIORITY = r"^<[0-9]{1,3}>(?:1 )?"
 # RFC 5424 has `app procid msgid structured-data` where others have `tag:`.
@@ -29,12 +30,16 @@ _SOLARIS = r"^\[ID [0-9]+ \S+\] "
 MAX_REPEATS = 9999
 
 
+Describe = Callable[[pl.DataFrame], pl.DataFrame]
+
+
 @dataclass(frozen=True)
 class Lines:
     """The lines of one block that may matter, and what is known of the others.
 
-    `frame` has line, at (UTC, NULL where the stamp is no time), host, tag (`postfix/smtpd[1]:`), rest, and times (how
-    often the line counts); `count` is the number of all lines of the block; `bad` are lines that are not syslog's.
+    `frame` has line, at (UTC, NULL where the stamp is no time), host, tag (`postfix/smtpd[1]`), what the reader says of
+    these two, first and body (what stands before and after the first `: ` of the message), and times (how often the
+    line counts); `count` is the number of all lines of the block; `bad` are lines that are not syslog's.
     """
 
     frame: pl.DataFrame
@@ -42,19 +47,21 @@ class Lines:
     bad: list[Reject]
 
 
-def read(clock: Clock, marks: str, size: int = BLOCK_BYTES) -> Iterator[Lines]:
+def read(clock: Clock, marks: str, describe: Describe, size: int = BLOCK_BYTES) -> Iterator[Lines]:
     """Yield the lines of the clock's file that match the pattern `marks`, block by block.
 
     `marks` is a cheap test (an alternation of literals) that drops most lines before anything is done to them.
+    `describe` adds columns to a frame of host and tag, one of them `daemon`: NULL for processes of no interest.
     A block is made while the one before it is used.
     """
-    return ahead(_read(clock, marks, size))
+    return ahead(_read(clock, marks, describe, size))
 
 
-def _read(clock: Clock, marks: str, size: int) -> Generator[Lines, None, None]:
+def _read(clock: Clock, marks: str, describe: Describe, size: int) -> Generator[Lines, None, None]:
     before = ""
+    processes = _processes(describe)
     for block in blocks(clock.source.path, size):
-        yield _lines(block, clock, marks, before)
+        yield _lines(block, clock, marks, before, processes)
         before = block.lines[-1]
 
 
@@ -63,34 +70,84 @@ def looks_like_syslog(lines: list[str]) -> bool:
     return any(re.match(f"(?:{_PRIORITY[1:]})?(?:{_BSD[1:]}|{_YEAR_BSD[1:]}|{_ISO[1:]})", line) for line in lines[:50])
 
 
-def _lines(block: Block, clock: Clock, marks: str, before: str) -> Lines:
-    text = pl.col("text")
+def _lines(block: Block, clock: Clock, marks: str, before: str, processes: Memo) -> Lines:
     texts = _without_priority(block.lines)
-    wanted = text.str.contains(rf"{marks}|message repeated ")
-    frame = pl.DataFrame({"text": texts}).lazy().with_columns(
-        pl.int_range(block.first_line, block.first_line + pl.len()).alias("line"))
+    numbers = pl.int_range(block.first_line, block.first_line + pl.len()).alias("line")
+    wanted = pl.col("text").str.contains(rf"{marks}|message repeated ")
+    frame = texts.alias("text").to_frame().lazy().with_columns(numbers)
     bad: list[Reject] = []
     # Lines of one second stand together, so each stamp is looked at once.
     starts = texts.str.slice(0, 16)
     stamps = starts.rle().struct.field("value")
     if stamps.str.contains(_BSD).all():
-        times = clock.utc(pl.DataFrame({"stamp": stamps.str.slice(0, 15), "year": clock.years(stamps)}))
-        at = pl.lit(times).gather(pl.col("run")).alias("at")
-        split = _hosted(_fields(frame.with_columns(starts.rle_id().alias("run")).filter(wanted), 15, at))
+        years = clock.years(stamps)
+        runs = pl.DataFrame({"stamp": stamps.str.slice(0, 15), "year": years})
+        runs = runs.with_columns(clock.utc(runs).alias("at"))
+        few = frame.with_columns(starts.rle_id().alias("run")).filter(wanted).with_columns(
+            pl.lit(runs[name]).gather(pl.col("run")).alias(name) for name in ("at", "year")).collect()
+        found = _lined(few, few["text"].str.slice(16), processes, block, before)
+    elif texts.str.contains(_ISO).all():
+        few = frame.filter(wanted).with_columns(pl.col("text").str.replace(_BLANK_DATE, "${1}T")).collect()
+        parts = few["text"].str.splitn(" ", 2).struct.unnest()
+        few = few.with_columns(parts["field_0"].alias("stamp"), pl.lit(0).alias("year"))
+        few = few.with_columns(clock.utc(few).alias("at"))
+        found = _lined(few, parts["field_1"], processes, block, before)
     else:
+        text = pl.col("text")
         whole = frame.with_columns(clock.years(texts).alias("year")).collect()
-        split = _split(whole.filter(wanted))
-        split = split.with_columns(clock.utc(split).alias("at"))
+        few = _split(whole.filter(wanted))
+        found = _unusual(few.with_columns(clock.utc(few).alias("at")), processes, block, before)
         stamped = text.str.contains(_BSD) | text.str.contains(_ISO) | text.str.contains(_YEAR_BSD)
         other = whole.filter(~stamped & (text.str.strip_chars() != ""))
         bad = [(line, None, "no syslog time stamp", content) for line, content in other["line", "text"].iter_rows()]
-    found = _repeats(split.with_columns(pl.lit(1, pl.Int64).alias("times")), block, before)
     if found.height and found["times"].max() != 1:
         too_often = pl.col("times") > MAX_REPEATS
         bad += [(line, None, f"repeated more than {MAX_REPEATS} times", None)
                 for line in found.filter(too_often)["line"]]
         found = found.filter(~too_often)
     return Lines(found, texts.len(), bad)
+
+
+def _processes(describe: Describe) -> Memo:
+    """What is known of each `host tag`; `usual` where it is not more than these two words."""
+
+    def known(heads: pl.Series) -> pl.DataFrame:
+        words = heads.str.splitn(" ", 3).struct.rename_fields(["host", "tag", "more"]).struct.unnest()
+        named = pl.col("tag").is_not_null()
+        return describe(words.select(
+            pl.when(named).then("host").otherwise(pl.lit("-")).alias("host"),
+            pl.when(named).then("tag").otherwise("host").alias("tag"), pl.col("more").is_null().alias("usual"),
+        ))
+
+    return Memo(known)
+
+
+def _lined(few: pl.DataFrame, messages: pl.Series, processes: Memo, block: Block, before: str) -> pl.DataFrame:
+    """Columns of `Lines.frame` from line, at, year, text and `host tag: first: body`."""
+    parts = messages.str.splitn(": ", 3).struct.rename_fields(["head", "first", "body"]).struct.unnest()
+    known = processes.of(parts["head"])
+    unusual = ~known["usual"].fill_null(value=False) | parts["first"].str.starts_with("message repeated ").fill_null(
+        value=False)
+    ours = ~unusual & known["daemon"].is_not_null() & parts["first"].is_not_null()
+    found = few.select("line", "at", pl.lit(1, pl.Int64).alias("times")).hstack(known.drop("usual")).hstack(
+        parts.select("first", "body")).filter(ours)
+    if found["first"].str.starts_with("[ID ").any():
+        found = found.with_columns(pl.col("first").str.replace(_SOLARIS, ""))
+    if not unusual.any():
+        return found
+    rest = few.filter(unusual)
+    other = _split(rest.select("line", "year", "text")).join(rest.select("line", "at"), on="line")
+    return pl.concat([found, _unusual(other, processes, block, before)]).sort("line")
+
+
+def _unusual(split: pl.DataFrame, processes: Memo, block: Block, before: str) -> pl.DataFrame:
+    """Columns of `Lines.frame` from line, at, host, tag and rest of lines of any form."""
+    split = _repeats(split.with_columns(pl.lit(1, pl.Int64).alias("times")), block, before)
+    split = split.filter(pl.col("tag").str.ends_with(":"))
+    known = processes.of(split["host"] + " " + split["tag"].str.strip_suffix(":"))
+    parts = split["rest"].str.splitn(": ", 2).struct.rename_fields(["first", "body"]).struct.unnest()
+    found = split.select("line", "at", "times").hstack(known.drop("usual")).hstack(parts)
+    return found.filter(known["daemon"].is_not_null())
 
 
 def _without_priority(texts: pl.Series) -> pl.Series:
@@ -137,7 +194,7 @@ def _fields(frame: pl.LazyFrame, stamp_length: int, *columns: str | pl.Expr) -> 
 
 def _split_iso(frame: pl.DataFrame) -> pl.DataFrame:
     # `2026-01-31 12:00:01` (a blank instead of T) is one stamp too.
-    text = pl.col("text").str.replace(r"^([0-9]{4}-[0-9]{2}-[0-9]{2}) ", "${1}T")
+    text = pl.col("text").str.replace(_BLANK_DATE, "${1}T")
     frame = frame.select("line", "year", text.str.splitn(" ", 2).struct.rename_fields(["stamp", "rest"]).alias("parts"))
     frame = frame.unnest("parts").select(
         "line", "year", "stamp", pl.col("rest").str.splitn(" ", 2).struct.rename_fields(["host", "rest"]).alias("parts")
