@@ -20,7 +20,10 @@ from op25b.errors import LakeError
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from deltalake import DeltaTable
+    from deltalake import DeltaTable, WriterProperties
+
+# A dictionary of values that hardly come again takes time and no space.
+_MOSTLY_DISTINCT = frozenset({"at", "first_seen", "last_seen", "queue_id", "size_bytes", "bytes"})
 
 
 class Lake:
@@ -96,7 +99,7 @@ class Lake:
 
     def append(self, table: str, rows: pa.Table | pa.RecordBatchReader, transactions: Sequence[str]) -> None:
         """Append rows in one commit that also records `transactions`."""
-        from deltalake import CommitProperties, Transaction, WriterProperties, write_deltalake
+        from deltalake import CommitProperties, Transaction, write_deltalake
 
         properties = CommitProperties(app_transactions=[Transaction(app_id=name, version=1) for name in transactions])
         write_deltalake(
@@ -106,7 +109,7 @@ class Lake:
             schema_mode="merge",  # columns that a newer op25b added
             partition_by=["day"] if rows.schema.names[0] == "day" else None,
             commit_properties=properties,
-            writer_properties=WriterProperties(compression="ZSTD", compression_level=3),
+            writer_properties=_written(rows.schema.names),
         )
 
     def replace(self, table: str, rows: pa.Table | pa.RecordBatchReader, days: Sequence[date] | None = None) -> None:
@@ -115,7 +118,7 @@ class Lake:
         Where the columns changed (another version of op25b wrote the table) the other days go too: their
         fingerprints are out of date as well, so `build` makes them anew.
         """
-        from deltalake import WriterProperties, write_deltalake
+        from deltalake import write_deltalake
 
         delta = self.delta(table)
         same = delta is not None and {f.name for f in delta.schema().fields} == set(rows.schema.names)
@@ -129,7 +132,7 @@ class Lake:
             predicate=predicate,
             schema_mode="overwrite" if predicate is None else None,
             partition_by=["day"] if rows.schema.names[0] == "day" else None,
-            writer_properties=WriterProperties(compression="ZSTD", compression_level=3),
+            writer_properties=_written(rows.schema.names),
         )
 
     @contextmanager
@@ -149,6 +152,15 @@ class Lake:
             yield
         finally:
             os.close(descriptor)
+
+
+def _written(columns: Sequence[str]) -> WriterProperties:
+    """How Parquet files are written: compression beyond level 1 costs more time than it saves space."""
+    from deltalake import ColumnProperties, WriterProperties
+
+    plain = ColumnProperties(dictionary_enabled=False)
+    return WriterProperties(compression="ZSTD", compression_level=1,
+                            column_properties={name: plain for name in columns if name in _MOSTLY_DISTINCT})
 
 
 def _path(uri: str) -> str:

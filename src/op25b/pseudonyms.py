@@ -17,6 +17,7 @@ from pathlib import Path
 import polars as pl
 
 from op25b.errors import SettingsError
+from op25b.memo import Memo
 
 _FORM = re.compile(r"p[0-9a-f]{20}")
 
@@ -31,6 +32,7 @@ class Pseudonyms:
 
     def __init__(self, key: bytes) -> None:
         self._key = key
+        self._known = Memo(lambda texts: pl.DataFrame({"pseudonym": pl.Series(map(self.of, texts), dtype=pl.String)}))
 
     @classmethod
     def create(cls, path: Path) -> Pseudonyms:
@@ -67,8 +69,6 @@ class Pseudonyms:
     def replace(self, frame: pl.DataFrame, columns: list[str]) -> pl.DataFrame:
         """Return `frame` with the identifiers in `columns` replaced; NULL stays NULL."""
         for column in columns:
-            if column in frame.columns and frame.height:
-                known = frame[column].unique().drop_nulls()
-                mapped = pl.Series([self.of(value) for value in known], dtype=pl.String)
-                frame = frame.with_columns(pl.col(column).replace_strict(known, mapped, default=None))
+            if column in frame.columns:
+                frame = frame.with_columns(self._known.of(frame[column])["pseudonym"].alias(column))
         return frame

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,6 +16,7 @@ from typing import Literal
 import polars as pl
 
 from op25b import schema
+from op25b.memo import Memo
 from op25b.workspace import MapRule
 
 Kind = Literal["flows", "mail", "leases", "subscribers"]
@@ -141,44 +141,9 @@ def parse_ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     return address
 
 
-class Memo:
-    """What is made of a text, made once for each distinct text of many columns: addresses, names, processes.
-
-    `make` gets distinct texts and returns a frame with one row for each. What was made is remembered from call to
-    call, up to a limit. Not to be shared between threads.
-    """
-
-    _REMEMBERED = 200_000
-
-    def __init__(self, make: Callable[[pl.Series], pl.DataFrame]) -> None:
-        self._make = make
-        self._forget()
-
-    def _forget(self) -> None:
-        self._kind = pl.Categorical(pl.Categories.random("op25b"))
-        # The categories' texts live as long as a series that has them.
-        self._held = pl.Series([], dtype=pl.String).cast(self._kind)
-        self._made: pl.DataFrame | None = None
-
-    def of(self, texts: pl.Series) -> pl.DataFrame:
-        """One row for each text, in order; NULL in all columns where the text is NULL."""
-        if self._made is not None and self._made.height > self._REMEMBERED:
-            self._forget()
-        codes = texts.cast(self._kind).to_physical()
-        known = 0 if self._made is None else self._made.height
-        new = pl.int_range(known, max(int(codes.max() or 0) + 1, known), dtype=pl.UInt32, eager=True)  # type: ignore[call-overload]
-        if texts.null_count() == texts.len():
-            new = new.clear()
-        if self._made is None or new.len():
-            made = self._make(new.cat.to(self._kind).cast(pl.String))
-            self._made = made if self._made is None else pl.concat([self._made, made], rechunk=True)
-        return self._made.select(pl.all().gather(pl.lit(codes)))
-
-
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4 = rf"^{_OCTET}(?:\.{_OCTET}){{3}}$"
 _HEX = pl.Series([f"{number:04x}" for number in range(1 << 16)])
-_threads = threading.local()
 
 
 def canonical_ips(frame: pl.DataFrame, keys: dict[str, str]) -> pl.DataFrame:
@@ -186,10 +151,8 @@ def canonical_ips(frame: pl.DataFrame, keys: dict[str, str]) -> pl.DataFrame:
 
     `keys` maps address column → key column to add (empty text: none). What is no address becomes NULL in both.
     """
-    if not hasattr(_threads, "addresses"):
-        _threads.addresses = Memo(_canonical)
     for column, key in keys.items():
-        known = _threads.addresses.of(frame[column])
+        known = _ADDRESSES.of(frame[column])
         frame = frame.with_columns(known["ip"].alias(column), *([known["key"].alias(key)] if key else []))
     return frame
 
@@ -209,3 +172,6 @@ def _canonical(texts: pl.Series) -> pl.DataFrame:
     keys = pl.select(pl.concat_str(pl.lit(f"{0xFFFF:024x}"), high, low)).to_series()
     known = pl.DataFrame({"ip": texts.filter(is_v4), "key": keys})
     return pl.concat([known, others]).select(pl.all().gather(places.arg_sort()))
+
+
+_ADDRESSES = Memo(_canonical)

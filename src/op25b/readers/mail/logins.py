@@ -26,19 +26,22 @@ class Logins:
         host, tag and process (a number for those two).
         """
         columns = ["line", "process", *_PROCESS]
-        same, end = pl.col("process") == pl.col("process").shift(1), pl.col("end")
         marks = pl.concat([
-            messages.lazy().select(*columns, auth_ok=True, end=False),
-            ends.lazy().select(*columns, "auth_ok", end=True),
-        ]).sort("process", "line").with_columns(
-            begins=~same.fill_null(value=False) | end.shift(1),
+            messages.select(*columns, auth_ok=True, end=False), ends.select(*columns, "auth_ok", end=True),
+        ])
+        # Sorted are numbers alone, as the names take longer.
+        order = marks.select(pl.arg_sort_by("process", "line")).to_series()
+        same, end = pl.col("process") == pl.col("process").shift(1), pl.col("end")
+        flags = marks.select(pl.col("process", "auth_ok", "end").gather(pl.lit(order))).select(
+            begins=(~same.fill_null(value=False) | end.shift(1)) & pl.col("auth_ok"),
             opens=~same.fill_null(value=False), closes=~same.shift(-1).fill_null(value=False),
-        ).filter(pl.col("begins") & pl.col("auth_ok") | pl.col("closes")).collect()
-        found = marks.filter(pl.col("begins") & pl.col("auth_ok"))
+        )
+        found = marks["line"].gather(order.filter(flags["begins"]))
         # The first mark of a process continues the session that the last block left open.
-        continued = found.filter("opens").join(self._counted, on=_PROCESS, how="semi")
-        last = marks.filter("closes")
+        opening = marks[order.filter(flags["begins"] & flags["opens"])]
+        continued = opening.join(self._counted, on=_PROCESS, how="semi")
+        last = marks[order.filter(flags["closes"])]
         self._counted = pl.concat([
             self._counted.join(last, on=_PROCESS, how="anti"), last.filter(~end).select(_PROCESS)
         ])
-        return found.join(continued, on="line", how="anti")["line"]
+        return found.filter(~found.is_in(continued["line"].implode()))

@@ -143,9 +143,11 @@ def _services(processes: pl.DataFrame) -> pl.DataFrame:
 def _events(lines: pl.DataFrame, logins: Logins) -> pl.DataFrame:
     """The events of the lines of a block, each with its `line` and the `reason` why it cannot be used, or NULL."""
     kind = pl.coalesce(pl.when(test).then(number) for number, test in enumerate(_KINDS.values()))
-    plan = lines.with_columns(kind.alias("kind")).lazy()
-    found = [_matched(plan.filter(_of(number, name)), *_PATTERNS.get(name, ())[:1])
-             for number, name in enumerate(_KINDS)]
+    # Events of messages have a queue id, or another word where there is none.
+    named = lines.with_columns(kind.alias("kind"), _FIRST.str.contains(_QUEUE_ID).alias("named")).lazy()
+    parts_of = {name: named.filter(pl.col("kind") == number, "named" if name in _OF_MESSAGES else pl.lit(value=True))
+                for number, name in enumerate(_KINDS)}
+    found = [_matched(part, *_PATTERNS.get(name, ())[:1]) for name, part in parts_of.items()]
     parts = dict(zip(_KINDS, pl.collect_all(found), strict=True))
     expired = parts["queued"].filter(_MISSED & _BODY.str.contains(r", status=(?:force-)?expired"))
     parts = {name: _with_unusual(part, name) for name, part in parts.items()}
@@ -158,12 +160,6 @@ def _events(lines: pl.DataFrame, logins: Logins) -> pl.DataFrame:
     parts["disconnect"] = parts["disconnect"].filter(pl.col("line").is_in(first.implode()))
     events = pl.collect_all([_PARSERS[name](part.lazy()) for name, part in parts.items() if part.height])
     return addressed(together(events))
-
-
-def _of(number: int, kind: str) -> pl.Expr:
-    """Whether a line is of a kind; events of messages have a queue id, or another word where there is none."""
-    is_kind = pl.col("kind") == number
-    return is_kind & _FIRST.str.contains(_QUEUE_ID) if kind in _OF_MESSAGES else is_kind
 
 
 def _matched(part: pl.LazyFrame, *patterns: str) -> pl.LazyFrame:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from op25b.readers.base import Memo, Reject
+from op25b.memo import Memo
+from op25b.readers.base import Reject
 from op25b.readers.mail.clock import Clock
 from op25b.readers.text import BLOCK_BYTES, Block, ahead, blocks
 
