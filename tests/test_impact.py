@@ -12,7 +12,7 @@ from op25b.api import OpenWorkspace
 from op25b.impact import COUNTS, IMPACTS, simulate
 from op25b.workspace import Policy
 from tests.pipelines.rows import SYN, both, flow, lease, load, new_workspace
-from tests.test_policy import policies
+from tests.policy.strategies import policies
 
 CARRIER, PROVIDER, OTHER, RELAY = "198.51.100.1", "198.51.100.70", "192.0.2.25", "203.0.113.1"
 

@@ -10,8 +10,9 @@ import polars as pl
 from op25b.caveats import caveats
 from op25b.engine import duckdb as engine
 from op25b.errors import Op25bError
-from op25b.impact import SENDING_PORTS, simulate
+from op25b.impact import simulate
 from op25b.policy import policy
+from op25b.policy.traffic import SENDING_PORTS
 from op25b.senders import findings, reasons
 from op25b.texts import CLASSES, GROUPS, REMEDIES, VERDICTS, text
 from op25b.workspace import Language, Policy, Workspace

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import polars as pl
 
 from op25b.engine import duckdb as engine
-from op25b.policy import action_sql, policy
+from op25b.policy import policy, resolve
+from op25b.policy.traffic import SENDING_PORTS, decide_traffic
 from op25b.senders import findings
 from op25b.workspace import Workspace
 
-SENDING_PORTS = (25, 465, 587)
 IMPACTS = ("already_blocked", "newly_blocked", "released", "untouched")
 COUNTS = ("sessions", "flows", "established", "unknown")
 
@@ -32,9 +33,13 @@ class Simulation:
     groups: pl.DataFrame
 
 
-def simulate(workspace: Workspace, before: str = "current", after: str = "proposed") -> Simulation:
-    """Apply two policies to every observed connection."""
-    frame = _decided(workspace, before, after)
+def simulate(workspace: Workspace, before: str = "current", after: str = "proposed",
+             moment: datetime | None = None) -> Simulation:
+    """Apply two policies to every observed connection, as they are in force at a moment (UTC).
+
+    Without a moment each policy counts with its latest rule in force, whenever the traffic was.
+    """
+    frame = _decided(workspace, before, after, moment)
     known = findings(workspace)
     subscribers = _subscribers(workspace, frame, known)
     groups = (
@@ -45,31 +50,20 @@ def simulate(workspace: Workspace, before: str = "current", after: str = "propos
     return Simulation(subscribers, _totals(workspace, subscribers), groups)
 
 
-def _decided(workspace: Workspace, before: str, after: str) -> pl.DataFrame:
-    """One row per subscriber × destination group × port: the impact of the change, and counts."""
-    now, now_values = action_sql(policy(workspace, before))
-    then, then_values = action_sql(policy(workspace, after))
-    ports = ", ".join(map(str, SENDING_PORTS))
+def _decided(workspace: Workspace, before: str, after: str, moment: datetime | None) -> pl.DataFrame:
+    """One row per subscriber × destination group × port × impact of the change: counts."""
     connection = engine.session(workspace)
-    query = f"""
-        WITH traffic AS (
-            SELECT d.subscriber, d.destination_group, d.port, 6 AS protocol, c.plan, c.access_node,
-                sum(d.sessions)::BIGINT AS sessions, sum(d.flows)::BIGINT AS flows,
-                sum(d.established)::BIGINT AS established, sum(d.unknown)::BIGINT AS unknown,
-                min(d.first_seen) AS first_seen, max(d.last_seen) AS last_seen
-            FROM sender_day AS d LEFT JOIN subscriber AS c ON c.subscriber = d.subscriber
-            WHERE d.subscriber IS NOT NULL AND d.port IN ({ports})
-            GROUP BY d.subscriber, d.destination_group, d.port, c.plan, c.access_node
-        ),
-        decided AS (SELECT *, {now} AS before, {then} AS after FROM traffic)
-        SELECT *, CASE
-            WHEN before = 'block' AND after = 'block' THEN 'already_blocked'
-            WHEN after = 'block' THEN 'newly_blocked'
-            WHEN before = 'block' THEN 'released'
-            ELSE 'untouched' END AS impact
-        FROM decided
-    """  # noqa: S608  # the expressions hold placeholders only; the ports are ours
-    frame: pl.DataFrame = connection.sql(query, params=[*now_values, *then_values]).pl()
+    chosen = {"before": resolve(policy(workspace, before), workspace),
+              "after": resolve(policy(workspace, after), workspace)}
+    made = decide_traffic(connection, chosen, moment=moment)
+    frame: pl.DataFrame = connection.sql(f"""
+        SELECT subscriber, destination_group, port, impact, plan, access_node,
+            sum(sessions)::BIGINT AS sessions, sum(flows)::BIGINT AS flows,
+            sum(established)::BIGINT AS established, sum(unknown)::BIGINT AS unknown,
+            min(first_seen) AS first_seen, max(last_seen) AS last_seen
+        FROM ({made.sql}) AS decided
+        GROUP BY subscriber, destination_group, port, impact, plan, access_node
+    """, params=made.values).pl()  # noqa: S608  # the query holds placeholders only
     connection.close()
     return frame
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import tomllib
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -21,6 +21,7 @@ SETTINGS_FILE = "op25b.toml"
 _PATTERN = set("[]*?%")
 MAIL_PORTS = (25, 110, 143, 465, 587, 993, 995)
 Group = Literal["own-relay", "mobile-carrier", "known-provider"]
+DESTINATIONS = ("all", "own-relay", "mobile-carrier", "known-provider", "other")
 Language = Literal["ja", "en"]
 
 
@@ -174,23 +175,70 @@ class Reference(Settings):
 
 
 class Rule(Settings):
-    """One rule of a policy: every condition that is given must hold; one that is not given always does."""
+    """One rule of a policy: every condition that is given must hold; one that is not given always does.
+
+    Whatever the `direction` of the packets, `source`, `plans`, `access_nodes` and `subscribers` say whose line it is,
+    and `destination` who is at the other end. `port` is the packets' destination port and `source_port` their source
+    port: `direction = "in"` with `source_port = 25` is what comes back from a mail server. `source` holds networks or
+    names of `[sets]`, `destination` also groups of mail servers. `subscribers` names CSV files of pseudonyms.
+    """
 
     name: str
     action: Literal["allow", "block"]
+    direction: Literal["out", "in"] = "out"
+    source: Annotated[tuple[str, ...], Many] = ()
+    plans: Annotated[tuple[str, ...], Many] = ()
+    access_nodes: Annotated[tuple[str, ...], Many] = ()
+    subscribers: Annotated[tuple[str, ...], Many] = ()
     destination: Annotated[tuple[str, ...], Many] = ("all",)
     protocol: Literal["tcp", "udp"] = "tcp"
     port: Annotated[tuple[Port, ...], Many] = (25,)
-    plans: Annotated[tuple[str, ...], Many] = ()
-    access_nodes: Annotated[tuple[str, ...], Many] = ()
+    source_port: Annotated[tuple[Port, ...], Many] = ()
+    effective_from: datetime | date | None = None
+    effective_until: datetime | date | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _any_port_comes_in(cls, data: Any) -> Any:
+        """Port 25 is the default of what goes out; what comes in goes to any port of the line."""
+        if isinstance(data, dict) and data.get("direction") == "in":
+            return {"port": (), **data}
+        return data
+
+    @model_validator(mode="after")
+    def _names_a_port(self) -> Rule:
+        if not self.port and not self.source_port:
+            msg = f"rule {self.name!r} names neither port nor source_port; it would match every packet"
+            raise ValueError(msg)
+        _in_order(self.effective_from, self.effective_until)
+        return self
 
 
 class Policy(Settings):
-    """`[policy.NAME]`: ordered rules, first match wins; what no rule matches is allowed."""
+    """`[policy.NAME]`: ordered rules, first match wins; what no rule matches is allowed.
+
+    A date in `effective_from` means the beginning of that local day, in `effective_until` its end; a time of day
+    without a zone is local. Outside its time a policy allows everything, and a rule matches nothing.
+    """
 
     description: str = ""
-    effective_from: date | None = None
+    effective_from: datetime | date | None = None
+    effective_until: datetime | date | None = None
     rules: tuple[Rule, ...]
+
+    @model_validator(mode="after")
+    def _has_a_time(self) -> Policy:
+        _in_order(self.effective_from, self.effective_until)
+        return self
+
+
+def _in_order(since: date | None, until: date | None) -> None:
+    """Refuse a time that ends before it begins; of a date with a time of day only the date is looked at."""
+    if since is not None and until is not None:
+        first, last = (d.date() if isinstance(d, datetime) else d for d in (since, until))
+        if last < first:
+            msg = f"effective_until {until} is before effective_from {since}"
+            raise ValueError(msg)
 
 
 class Findings(Settings):
@@ -254,6 +302,7 @@ class Config(Settings):
     inputs: Inputs = Inputs()
     destinations: tuple[Destination, ...] = ()
     reference: Reference = Reference()
+    sets: dict[str, tuple[Network, ...]] = {}
     policy: dict[str, Policy] = {}
     findings: Findings = Findings()
     quality: Quality = Quality()
@@ -262,16 +311,28 @@ class Config(Settings):
     engine: Engine = Engine()
 
     @model_validator(mode="after")
-    def _rules_name_known_destinations(self) -> Config:
-        known = {"all", "own-relay", "mobile-carrier", "known-provider", "other"}
+    def _rules_name_known_ends(self) -> Config:
+        if taken := sorted({*DESTINATIONS} & set(self.sets)):
+            msg = f"sets.{taken[0]}: the name of a group of mail servers; choose another"
+            raise ValueError(msg)
         for name, policy in self.policy.items():
             for rule in policy.rules:
-                for destination in rule.destination:
-                    if destination not in known:
-                        hint = nearest(destination, known)
-                        msg = f"policy.{name}: rule {rule.name!r} names an unknown destination {destination!r}{hint}"
-                        raise ValueError(msg)
+                where = f"policy.{name}: rule {rule.name!r} names an unknown"
+                for end in rule.destination:
+                    _known_end(f"{where} destination", end, {*DESTINATIONS, *self.sets})
+                for end in rule.source:
+                    _known_end(f"{where} source", end, {*self.sets})
         return self
+
+
+def _known_end(problem: str, end: str, known: set[str]) -> None:
+    if end in known:
+        return
+    if "/" in end or ":" in end or end[:1].isdigit():
+        _network(end)
+        return
+    msg = f"{problem} {end!r}{nearest(end, known)}"
+    raise ValueError(msg)
 
 
 class Workspace:

@@ -1,25 +1,43 @@
-"""What a policy decides for one connection."""
+"""What a policy decides for one flow or connection, at one moment."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Literal
 
-from op25b.workspace import Policy, Rule
+from op25b.policy.resolve import PROTOCOLS, Range, Resolved, Term, resolve
+from op25b.readers.base import ip_key
+from op25b.workspace import Policy
 
-PROTOCOLS = {"tcp": 6, "udp": 17}
+__all__ = ["PROTOCOLS", "Connection", "Decision", "decide", "decide_session"]
 
 
 @dataclass(frozen=True)
 class Connection:
-    """One connection from a line. `own_line` is false for lines of other ISPs: a policy says nothing about them."""
+    """The packets of one connection in one direction: `out` from a line, or `in`, toward it.
+
+    `port` and `source_port` are those of the packets. `line` is the address of the line, `peer` that of the other end,
+    and `destination_group` what the other end is. What is None is not known, and no rule that asks for it matches.
+    `own_line` is false for lines of other ISPs: a policy says nothing about them.
+    """
 
     destination_group: str
-    port: int
+    port: int | None
     protocol: int = 6
     plan: str | None = None
     access_node: str | None = None
     own_line: bool = True
+    source_port: int | None = None
+    direction: Literal["out", "in"] = "out"
+    subscriber: str | None = None
+    line: str | None = None
+    peer: str | None = None
+
+    def reply(self) -> Connection:
+        """The packets that come back."""
+        return replace(self, direction="in" if self.direction == "out" else "out", port=self.source_port,
+                       source_port=self.port)
 
 
 @dataclass(frozen=True)
@@ -30,20 +48,42 @@ class Decision:
     rule: str | None
 
 
-def decide(policy: Policy, connection: Connection) -> Decision:
-    """Apply the policy's rules in order."""
+def decide(policy: Policy | Resolved, connection: Connection, moment: datetime | None = None) -> Decision:
+    """Apply the rules in force at a moment to one flow, in order; without a moment, those of the settled policy."""
+    resolved = resolve(policy) if isinstance(policy, Policy) else policy
     if connection.own_line:
-        for rule in policy.rules:
-            if _matches(rule, connection):
-                return Decision(rule.action, rule.name)
+        for term in resolved.at(moment):
+            if _matches(term, connection):
+                return Decision(term.action, term.name)
     return Decision("allow", None)
 
 
-def _matches(rule: Rule, connection: Connection) -> bool:
+def decide_session(policy: Policy | Resolved, connection: Connection, moment: datetime | None = None) -> Decision:
+    """Decide a whole connection: it is blocked where either its packets are, or those that come back."""
+    there = decide(policy, connection, moment)
+    if there.action == "block":
+        return there
+    back = decide(policy, connection.reply(), moment)
+    return back if back.action == "block" else there
+
+
+def _matches(term: Term, connection: Connection) -> bool:
     return (
-        PROTOCOLS[rule.protocol] == connection.protocol
-        and connection.port in rule.port
-        and ("all" in rule.destination or connection.destination_group in rule.destination)
-        and (not rule.plans or connection.plan in rule.plans)
-        and (not rule.access_nodes or connection.access_node in rule.access_nodes)
+        term.direction == connection.direction
+        and term.protocol == connection.protocol
+        and (term.ports is None or connection.port in term.ports)
+        and (term.source_ports is None or connection.source_port in term.source_ports)
+        and (term.groups is None or connection.destination_group in term.groups
+             or _within(connection.peer, term.peers))
+        and (term.lines is None or _within(connection.line, term.lines))
+        and (term.plans is None or connection.plan in term.plans)
+        and (term.access_nodes is None or connection.access_node in term.access_nodes)
+        and (term.members is None or connection.subscriber in term.members)
     )
+
+
+def _within(address: str | None, networks: tuple[Range, ...]) -> bool:
+    if not networks or address is None:
+        return False
+    key = ip_key(address)
+    return key is not None and any(first <= key <= last for first, last in networks)

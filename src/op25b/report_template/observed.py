@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from op25b.engine import duckdb as engine
-from op25b.impact import SENDING_PORTS
-from op25b.policy import action_sql, policy
+from op25b.policy import policy, resolve
+from op25b.policy.traffic import decide_traffic
 from op25b.workspace import Workspace
 
 DAY, WEEK = 86_400, 604_800
@@ -61,40 +61,20 @@ def observed(workspace: Workspace) -> Observed:
 def connections(workspace: Workspace, seen: Observed, before: str, after: str) -> pl.DataFrame:
     """One row per bin of local time × destination group × impact of the change: sessions.
 
-    They are counted as the simulation counts them: ports 25, 465 and 587, attributed lines. Bins of a day and longer
-    come from `sender_day`, shorter ones from `session`.
+    They are counted as the simulation counts them: ports 25, 465 and 587, attributed lines.
     """
     seconds = seen.bin_seconds
-    now, now_values = action_sql(policy(workspace, before))
-    then, then_values = action_sql(policy(workspace, after))
-    ports = ", ".join(map(str, SENDING_PORTS))
-    # Time zones differ from UTC by whole quarters of an hour, so bins up to that width are the same in both.
-    fine = f"""
-        SELECT time_bucket(INTERVAL {min(seconds, 900)} SECOND, s.first_seen) AS start, s.subscriber,
-            d.destination_group, s.server_port AS port, count(*) AS sessions
-        FROM session AS s JOIN destination AS d ON d.day = s.day AND d.dst_key = s.server_key
-        WHERE s.direction = 'out' AND s.subscriber IS NOT NULL AND s.server_port IN ({ports})
-        GROUP BY ALL
-    """  # noqa: S608
-    coarse = f"""
-        SELECT day AS start, subscriber, destination_group, port, sum(sessions)::BIGINT AS sessions
-        FROM sender_day WHERE subscriber IS NOT NULL AND port IN ({ports}) GROUP BY ALL
-    """  # noqa: S608
-    query = f"""
-        WITH traffic AS (
-            SELECT t.*, 6 AS protocol, c.plan, c.access_node
-            FROM ({coarse if seconds >= DAY else fine}) AS t LEFT JOIN subscriber AS c ON c.subscriber = t.subscriber
-        ),
-        decided AS (SELECT *, {now} AS before, {then} AS after FROM traffic)
-        SELECT start, destination_group, CASE
-            WHEN before = 'block' AND after = 'block' THEN 'already_blocked'
-            WHEN after = 'block' THEN 'newly_blocked'
-            WHEN before = 'block' THEN 'released'
-            ELSE 'untouched' END AS impact, sum(sessions)::BIGINT AS sessions
-        FROM decided GROUP BY ALL
-    """  # noqa: S608  # the expressions hold placeholders only; ports and seconds are ours
     connection = engine.session(workspace)
-    frame: pl.DataFrame = connection.sql(query, params=[*now_values, *then_values]).pl()
+    chosen = {"before": resolve(policy(workspace, before), workspace),
+              "after": resolve(policy(workspace, after), workspace)}
+    made = decide_traffic(connection, chosen, per_day=seconds >= DAY, per_connection=seconds < DAY)
+    # Time zones differ from UTC by whole quarters of an hour, so bins up to that width are the same in both.
+    start_sql = "day" if seconds >= DAY else f"time_bucket(INTERVAL {min(seconds, 900)} SECOND, first_seen)"
+    query = f"""
+        SELECT {start_sql} AS start, destination_group, impact, sum(sessions)::BIGINT AS sessions
+        FROM ({made.sql}) AS decided GROUP BY ALL
+    """  # noqa: S608  # the query holds placeholders only; the seconds are ours
+    frame: pl.DataFrame = connection.sql(query, params=made.values).pl()
     connection.close()
     start = pl.col("start").cast(pl.Datetime("us")) if seconds >= DAY else local(workspace, "start")
     width = {DAY: "1d", WEEK: "1w"}.get(seconds, f"{seconds}s")
