@@ -1,108 +1,68 @@
 -- row: one address, or part of one, held by one subscriber for one interval [start, "end"); open while "end" is NULL
 -- build: whole
 --
--- A lease log states the same session several times (start, interim, stop), in files that may come late or twice.
--- A session begins at its start record, else at the earliest beginning another record implies. It ends at its stop
--- record; else when its access server lost all sessions (RADIUS Accounting-On/-Off) or gave its identifier to another.
--- DHCP and CGNAT logs state when a lease would expire: a stop before that counts, and so does the moment at which the
--- same address and ports are given to somebody else, or released by a record that names no lease.
--- An address that only later records name is taken as held from the beginning.
--- Access servers use identifiers again: a record whose session began more than 5 minutes after all records before
--- speaks of a new one (clocks and counters differ by seconds). A record without an identifier stands for itself.
-WITH stated AS (
-    SELECT
-        *,
-        coalesce(start, "at") AS begun,
-        coalesce(
-            session,
-            ip_first || ' ' || CAST(port_first AS VARCHAR) || ' ' || CAST(coalesce(start, "at") AS VARCHAR)
-        ) AS session_key
-    FROM lease_record
-    WHERE event <> 'reset' AND subscriber IS NOT NULL AND NOT (event = 'stop' AND session IS NULL AND start IS NULL)
+-- The line is the one to which the subscriber list gives the log's name for it (see login), else that name itself.
+--
+-- The log of an address translator (CGNAT) often names a line by its private address alone. Then the line is whoever
+-- held that address by another lease log, and a port block counts for the time of that lease only: it is cut where the
+-- address changes hands, and while nobody is known to hold it there is no row, so that flows stay unattributed. Two
+-- holders at once give two rows, so that flows are ambiguous (the same private addresses behind two translators).
+-- Only where no lease of any inside address is known, the translator's log being the sole source, the inside address
+-- stands for the line, as addresses do in a lake without leases.
+WITH named AS (
+    SELECT s.*, coalesce(l.subscriber, s.name) AS subscriber, s.inner_key IS NOT NULL AND l.subscriber IS NULL AS is_inside
+    FROM stated_lease AS s
+    LEFT JOIN login AS l ON l.kind = 'lease' AND l.name = s.name
 ),
-compared AS (
-    SELECT
-        *,
-        max(start) OVER (
-            PARTITION BY kind, access_server, session_key, subscriber
-            ORDER BY begun, "at" ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-        ) AS begun_before
-    FROM stated
+block AS (
+    SELECT * FROM named WHERE is_inside
 ),
-numbered AS (
-    SELECT
-        *,
-        sum(CASE WHEN start > begun_before + INTERVAL 5 MINUTE THEN 1 ELSE 0 END) OVER (
-            PARTITION BY kind, access_server, session_key, subscriber
-            ORDER BY begun, "at" ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
-        ) AS use
-    FROM compared
+inside AS (
+    SELECT DISTINCT inner_key FROM block
 ),
-held AS (
-    SELECT
-        kind, access_server, session_key, subscriber, use,
-        coalesce(min(CASE WHEN event = 'start' THEN start END), min(start), min("at")) AS start,
-        max(CASE WHEN event = 'stop' THEN "end" END) AS ended,
-        max("end") AS expires
-    FROM numbered
-    GROUP BY kind, access_server, session_key, subscriber, use
+holder AS (
+    SELECT ip_first, ip_last, subscriber, start, "end"
+    FROM named
+    WHERE kind <> 'cgnat' AND port_first = 0 AND port_last = 65535
 ),
-followed AS (
-    SELECT
-        *,
-        CASE WHEN access_server IS NOT NULL THEN
-            lead(start) OVER (PARTITION BY kind, access_server, session_key ORDER BY start, subscriber)
-        END AS next_start
-    FROM held
+-- An address meets its own leases, those of the prefix it lies in within one /56 (14 digits), and wider ones.
+holding AS (
+    SELECT i.inner_key, h.subscriber, h.start, h."end"
+    FROM inside AS i
+    JOIN holder AS h ON h.ip_first = i.inner_key AND h.ip_last = h.ip_first
+    UNION ALL
+    SELECT i.inner_key, h.subscriber, h.start, h."end"
+    FROM inside AS i
+    JOIN holder AS h ON left(h.ip_first, 14) = left(i.inner_key, 14)
+    WHERE h.ip_first < h.ip_last AND left(h.ip_first, 14) = left(h.ip_last, 14)
+        AND i.inner_key BETWEEN h.ip_first AND h.ip_last
+    UNION ALL
+    SELECT i.inner_key, h.subscriber, h.start, h."end"
+    FROM inside AS i
+    JOIN holder AS h ON i.inner_key BETWEEN h.ip_first AND h.ip_last
+    WHERE left(h.ip_first, 14) < left(h.ip_last, 14)
 ),
-reset AS (
-    SELECT h.kind, h.access_server, h.session_key, h.subscriber, h.use, min(r."at") AS "at"
-    FROM held AS h
-    JOIN lease_record AS r ON r.access_server = h.access_server AND r.event = 'reset' AND r."at" > h.start
-    WHERE h.ended IS NULL
-    GROUP BY h.kind, h.access_server, h.session_key, h.subscriber, h.use
-),
-address AS (
-    SELECT
-        kind, access_server, session_key, subscriber, use, ip_first, ip_last, port_first, port_last,
-        min(session) AS session, min(source) AS source
-    FROM numbered
-    WHERE ip_first IS NOT NULL
-    GROUP BY kind, access_server, session_key, subscriber, use, ip_first, ip_last, port_first, port_last
-),
-given AS (
-    SELECT a.kind, a.ip_first, a.ip_last, a.port_first, a.port_last, h.start AS "at"
-    FROM address AS a
-    JOIN held AS h
-        ON h.kind = a.kind AND h.access_server IS NOT DISTINCT FROM a.access_server
-        AND h.session_key = a.session_key AND h.subscriber = a.subscriber AND h.use = a.use
-    WHERE a.kind IN ('dhcp', 'cgnat')
-    UNION
-    SELECT kind, ip_first, ip_last, port_first, port_last, "at"
-    FROM lease_record
-    WHERE event = 'stop' AND session IS NULL AND start IS NULL AND ip_first IS NOT NULL
-),
-turn AS (
-    SELECT
-        *,
-        lead("at") OVER (PARTITION BY kind, ip_first, ip_last, port_first, port_last ORDER BY "at") AS next_at
-    FROM given
+known AS (
+    SELECT count(*) AS leases FROM holding
 )
 SELECT
-    a.ip_first, a.ip_last, a.port_first, a.port_last,
-    -- The lease logs may name a line otherwise than the subscriber list does.
-    coalesce(l.subscriber, h.subscriber) AS subscriber,
-    h.start,
-    coalesce(h.ended, least(h.expires, r."at", h.next_start, t.next_at)) AS "end",
-    h.kind, h.access_server, a.session, a.source
-FROM address AS a
-JOIN followed AS h
-    ON h.kind = a.kind AND h.access_server IS NOT DISTINCT FROM a.access_server
-    AND h.session_key = a.session_key AND h.subscriber = a.subscriber AND h.use = a.use
-LEFT JOIN reset AS r
-    ON r.kind = h.kind AND r.access_server = h.access_server
-    AND r.session_key = h.session_key AND r.subscriber = h.subscriber AND r.use = h.use
-LEFT JOIN turn AS t
-    ON t.kind = a.kind AND t.ip_first = a.ip_first AND t.ip_last = a.ip_last
-    AND t.port_first = a.port_first AND t.port_last = a.port_last AND t."at" = h.start
-LEFT JOIN login AS l ON l.kind = 'radius' AND l.name = h.subscriber
+    ip_first, ip_last, port_first, port_last, subscriber, start, "end", kind, access_server, session, source
+FROM named
+WHERE NOT is_inside
+UNION ALL
+SELECT
+    b.ip_first, b.ip_last, b.port_first, b.port_last, h.subscriber,
+    greatest(b.start, h.start) AS start,
+    least(b."end", h."end") AS "end",
+    b.kind, b.access_server, b.session, b.source
+FROM block AS b
+JOIN holding AS h
+    ON h.inner_key = b.inner_key
+    AND (h."end" IS NULL OR h."end" > b.start) AND (b."end" IS NULL OR b."end" > h.start)
+UNION ALL
+SELECT
+    b.ip_first, b.ip_last, b.port_first, b.port_last, b.subscriber, b.start, b."end",
+    b.kind, b.access_server, b.session, b.source
+FROM block AS b
+CROSS JOIN known AS k
+WHERE k.leases = 0

@@ -1,10 +1,10 @@
--- row: one name by which lease logs (kind radius) or mail logs (kind auth) call a line, and the line it belongs to
+-- row: one name by which lease logs (kind lease) or mail logs (kind auth) call a line, and the line it belongs to
 -- build: whole
 --
 -- Where the subscriber list gives no other name it is the line's own identifier. The file that was read last and has
 -- the name decides; a name that it gives to two lines belongs to neither.
 WITH named AS (
-    SELECT 'radius' AS kind, coalesce(radius_user, subscriber) AS name, subscriber, source FROM subscriber_record
+    SELECT 'lease' AS kind, coalesce(radius_user, subscriber) AS name, subscriber, source FROM subscriber_record
     UNION ALL
     SELECT 'auth' AS kind, coalesce(auth_user, subscriber) AS name, subscriber, source FROM subscriber_record
 ),

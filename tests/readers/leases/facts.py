@@ -22,12 +22,14 @@ def ranges(first: str, last: str) -> str:
 
 
 def leases(result: Result) -> list[dict[str, Any]]:
-    """Each row without empty columns, session, and the ports of an address that is not shared."""
+    """Each row without empty columns, session, and the ports of an address that is not shared; keys as addresses."""
     found = [{name: f"{value:%Y-%m-%d %H:%M:%S}" if hasattr(value, "hour") else value for name, value in row.items()}
-             for row in result.facts("session", "ip_first", "ip_last", "port_first", "port_last")]
+             for row in result.facts("session", "ip_first", "ip_last", "port_first", "port_last", "inner_key")]
     for row, full in zip(found, result.frame.to_dicts(), strict=True):
         if full["ip_first"] is not None:
             row["ip"] = ranges(full["ip_first"], full["ip_last"])
+        if full["inner_key"] is not None:
+            row["inside"] = address(full["inner_key"])
         if (full["port_first"], full["port_last"]) != (0, 65535):
             row["ports"] = (full["port_first"], full["port_last"])
     return found

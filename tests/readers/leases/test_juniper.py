@@ -44,8 +44,8 @@ def read(tmp_path: Path) -> Read:
 
 def test_srx_text_allocation_interim_and_release(read: Read) -> None:
     result = read(SAMPLE, year=2026)
-    common = {"kind": "cgnat", "access_server": "bng1", "subscriber": "100.64.60.74", "ip": "203.0.113.100",
-              "ports": (24064, 24191), "start": "2026-06-30 17:44:26"}
+    common = {"kind": "cgnat", "access_server": "bng1", "subscriber": "100.64.60.74",
+              "inside": "100.64.60.74", "ip": "203.0.113.100", "ports": (24064, 24191), "start": "2026-06-30 17:44:26"}
     assert leases(result) == [
         common | {"at": "2026-06-30 17:44:26", "event": "start"},
         common | {"at": "2026-06-30 18:44:26", "event": "interim"},
@@ -78,8 +78,8 @@ Oct 30 21:48:35  mx (FPC Slot 2, PIC Slot 0) 2011-10-31 04:48:34 [FWNAT]:ASP_NAT
 2001:db8:0:0:0:0:0:1 -> 203.0.113.3:1050-1099
 """
     result = read(data, timezone="America/Los_Angeles", year=2011)
-    common = {"kind": "cgnat", "access_server": "mx", "subscriber": "2001:db8::1", "ip": "203.0.113.3",
-              "ports": (1050, 1099), "start": "2011-10-31 04:46:04"}
+    common = {"kind": "cgnat", "access_server": "mx", "subscriber": "2001:db8::1",
+              "inside": "2001:db8::1", "ip": "203.0.113.3", "ports": (1050, 1099), "start": "2011-10-31 04:46:04"}
     assert leases(result) == [
         common | {"at": "2011-10-31 04:46:04", "event": "start"},
         common | {"at": "2011-10-31 04:48:35", "event": "stop", "end": "2011-10-31 04:48:35"},
@@ -113,7 +113,10 @@ def test_the_year_turns_with_the_log(read: Read) -> None:
 
 def test_a_subscriber_name_is_preferred(read: Read) -> None:
     line = PBA.format("ALLOC", "", "624b0492").replace("block-used", 'username="line7" block-used')
-    assert leases(read(line))[0]["subscriber"] == "line7"
+    release = PBA.format("RELEASE", "", "624b0cc7")  # names the address alone: the same block is the same line's
+    found = leases(read(f"{line}\n{release}"))
+    assert [(row["event"], row["subscriber"], "inside" in row) for row in found] == [
+        ("start", "line7", False), ("stop", "line7", False)]
 
 
 def test_what_cannot_be_is_rejected(read: Read) -> None:

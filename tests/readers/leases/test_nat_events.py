@@ -31,8 +31,8 @@ def read(tmp_path: Path) -> Read:
 
 def test_allocation_and_release(read: Read) -> None:
     result = read(SAMPLE)
-    common = {"kind": "cgnat", "subscriber": "100.64.0.7", "ip": "203.0.113.50", "ports": (1024, 1151),
-              "start": "2007-07-10 00:00:00"}
+    common = {"kind": "cgnat", "subscriber": "100.64.0.7", "inside": "100.64.0.7", "ip": "203.0.113.50",
+              "ports": (1024, 1151), "start": "2007-07-10 00:00:00"}
     assert leases(result) == [
         common | {"at": "2007-07-10 00:00:00", "event": "start"},
         common | {"at": "2007-07-10 01:00:00", "event": "stop", "end": "2007-07-10 01:00:00"},
@@ -72,12 +72,13 @@ def test_ds_lite_names_steps_counts_and_other_time_elements(read: Read) -> None:
     data = "\n".join([
         ("OBSERVATIONTIMESECONDS;natEvent;sourceIPv6Address;sourceIPv4Address;postNATSourceIPv4Address;portRangeStart;"
          "portRangeEnd;portRangeStepSize;portRangeNumPorts;userName;natInstanceID;whatever"),
-        "1184025600;Port block allocation;2001:DB8:100::7;0.0.0.0;203.0.113.50;2048;0;1;64;;3;x",
+        "1184025600;Port block allocation;2001:DB8:100::7;192.168.1.9;203.0.113.50;2048;0;1;64;;3;x",
         "2007-07-10 09:00:00;16;::;100.64.0.9;203.0.113.50;4096;4100;2;;line9;3;x",
     ])
     common = {"at": "2007-07-10 00:00:00", "start": "2007-07-10 00:00:00", "event": "start", "kind": "cgnat",
               "ip": "203.0.113.50", "access_server": "3"}
-    assert leases(read(data)) == [common | {"subscriber": "2001:db8:100::7", "ports": (2048, 2111)}] + [
+    assert leases(read(data)) == [
+        common | {"subscriber": "2001:db8:100::7", "inside": "2001:db8:100::7", "ports": (2048, 2111)}] + [
         common | {"subscriber": "line9", "ports": (port, port)} for port in (4096, 4098, 4100)]
 
 

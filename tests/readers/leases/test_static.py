@@ -32,8 +32,7 @@ def read(tmp_path: Path) -> Read:
 def test_addresses_prefixes_and_ranges(read: Read) -> None:
     result = read(SAMPLE)
     assert leases(result) == [
-        {"kind": "static", "event": "start", "at": "1970-01-01 00:00:00", "start": "1970-01-01 00:00:00",
-         "subscriber": "line1", "ip": "198.18.0.7"},
+        {"kind": "static", "event": "start", "subscriber": "line1", "ip": "198.18.0.7"},  # has always been there
         {"kind": "static", "event": "start", "at": "2007-06-30 15:00:00", "start": "2007-06-30 15:00:00",
          "subscriber": "line2", "ip": "198.18.8.0-198.18.8.7"},
         {"kind": "static", "event": "stop", "at": "2007-07-10 15:00:00", "start": "2007-06-30 15:00:00",

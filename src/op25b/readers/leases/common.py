@@ -122,6 +122,11 @@ def stamp(moment: datetime) -> str:
     return moment.isoformat(timespec="seconds")
 
 
+def since(start: datetime | None) -> str:
+    """The beginning of an assignment as a part of its session's name; None: it has always been there."""
+    return stamp(start or SINCE_EVER)
+
+
 @lru_cache(maxsize=2**16)
 def ip_range(text: str, what: str) -> tuple[str, str]:
     """First and last ip_key of an address or a prefix; `what` names it in the reason of a `BadRow`."""

@@ -19,6 +19,7 @@ from op25b.readers.base import Batch, Format, Head, Source
 from op25b.readers.leases.common import (
     ALL_PORTS,
     FILTERED,
+    NO_ADDRESS,
     BadRow,
     Outcome,
     Row,
@@ -29,6 +30,7 @@ from op25b.readers.leases.common import (
     kept,
     number,
 )
+from op25b.readers.leases.identity import line_name
 from op25b.readers.text import blocks
 
 _HEADER = re.compile(r"^[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}$", re.ASCII)
@@ -40,8 +42,6 @@ _EVENTS = {
     "3": "interim", "accounting-on": "reset", "7": "reset", "accounting-off": "reset", "8": "reset",
 }
 _ADDRESSES = ("Framed-IP-Address", "Framed-IPv6-Prefix", "Delegated-IPv6-Prefix", "Framed-IPv6-Address")
-# RFC 2865, 5.8: the user or the access server chooses; 0.0.0.0 is what some send while there is none.
-_NO_ADDRESS = {"0.0.0.0", "255.255.255.254", "255.255.255.255"}  # noqa: S104 -- not an address to bind to
 _LONGEST_SESSION = 2**32 - 1
 
 
@@ -102,7 +102,10 @@ def _records(source: Source) -> Iterator[_Record]:
 
 
 def _unquoted(value: str) -> str:
-    r"""A value without its quotes and escapes (`\"`, `\n`, and octal bytes such as `\303\244`)."""
+    r"""A value without its quotes and escapes (`\"`, `\n`, and octal bytes such as `\303\244`).
+
+    Bytes that are no UTF-8 stay told apart: two names must not become one.
+    """
     if len(value) < 2 or value[0] != value[-1] or value[0] not in "\"'":
         return value
     if "\\" not in value:
@@ -112,7 +115,7 @@ def _unquoted(value: str) -> str:
         code = match[1]
         return bytes([int(code, 8) & 255]) if len(code) == 3 else _CONTROL.get(code, code)
 
-    return _ESCAPE.sub(plain, value[1:-1].encode()).decode("utf-8", "replace")
+    return _ESCAPE.sub(plain, value[1:-1].encode()).decode("utf-8", "backslashreplace")
 
 
 def _outcome(record: _Record, timezone: str) -> Outcome:
@@ -143,9 +146,10 @@ def _rows(record: _Record, timezone: str) -> list[Row]:
         raise BadRow(msg)
     duration = record.seconds("Acct-Session-Time")
     began = at if event == "start" else None if duration is None else at - timedelta(seconds=duration)
-    common |= {"subscriber": user, "session": session, "start": began, "end": at if event == "stop" else None}
+    common |= {"subscriber": line_name(user), "session": session, "start": began,
+               "end": at if event == "stop" else None}
     ranges = [ip_range(text, name) for name in _ADDRESSES for text in record.attributes.get(name, [])
-              if text not in _NO_ADDRESS]
+              if text not in NO_ADDRESS]
     # A session may report no address yet (an IPv6-only Start) or none any more; it still marks start and end.
     return [common | {"ip_first": first, "ip_last": last} for first, last in dict.fromkeys(ranges)] or [common]
 

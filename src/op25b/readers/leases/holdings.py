@@ -35,11 +35,14 @@ class Holdings:
 
     def __init__(self) -> None:
         self._open: dict[tuple[str, str], Statement] = {}
+        self._ended: dict[tuple[str, str], Statement] = {}
 
     def add(self, said: Statement) -> list[Row]:
         """Take in one statement."""
         key = said.ip_first, said.ip_last
         before = self._open.pop(key, None)
+        if before is None and said.over and _repeats(self._ended.get(key), said):
+            return []
         done: list[Row] = []
         if before is not None and before.subscriber == said.subscriber and _reaches(before, said.start):
             said = replace(said, start=min(before.start, said.start))
@@ -50,6 +53,7 @@ class Holdings:
         if said.subscriber is None:
             return done
         if said.over:
+            self._ended[key] = said
             return [*done, _row(said, ended=True)]
         self._open[key] = said
         return done
@@ -59,6 +63,12 @@ class Holdings:
         for said in self._open.values():
             yield _row(said, ended=False)
         self._open = {}
+
+
+def _repeats(ended: Statement | None, said: Statement) -> bool:
+    """Whether an ended lease is only moved on: dhcpd states it as released or expired, then as free or backup."""
+    return (ended is not None and ended.end is not None and said.end is not None and ended.subscriber == said.subscriber
+            and ended.start <= said.start and said.end <= ended.end)
 
 
 def _reaches(before: Statement, start: datetime) -> bool:

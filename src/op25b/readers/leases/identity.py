@@ -1,16 +1,21 @@
-"""What names a subscriber's line in a DHCP log: hardware address, client identifier, or what the access node added.
+"""What names a subscriber's line: a user name; in DHCP a hardware address, a client identifier or a relay's option.
 
-Octets are written one way for every server: as text where all are printable ASCII, else as `00:1a:…`.
+Every name is written one way, whatever server or list it comes from, because lists and logs are joined by pseudonyms
+that hide how much alike two spellings are: octets as text where all are printable ASCII, else as `00:1a:…`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from op25b.readers.leases.common import BadRow
 
 _OCTETS = re.compile(r"^[0-9A-Fa-f]{1,2}(?::[0-9A-Fa-f]{1,2})*$")
+_MAC = re.compile(r"^[0-9A-Fa-f]{1,2}([:-])[0-9A-Fa-f]{1,2}(?:\1[0-9A-Fa-f]{1,2}){4}$")
+_MAC_OF_WORDS = re.compile(r"^[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}$")
+_HEXADECIMAL = re.compile(r"^0x((?:[0-9A-Fa-f]{2})+)$")
 _ETHERNET = 1
 # Option codes of what the access node adds: DHCPv4 option 82 (RFC 3046) and DHCPv6 (RFC 8415, RFC 4649).
 _AGENT = {4: {"circuit-id": 1, "remote-id": 2}, 6: {"circuit-id": 18, "remote-id": 37}}
@@ -27,6 +32,21 @@ def shown(data: bytes) -> str:
     if data and all(0x20 < octet < 0x7F for octet in data):
         return data.decode("ascii")
     return data.hex(":")
+
+
+@lru_cache(maxsize=2**16)
+def line_name(text: str) -> str:
+    """A name as lists and logs give it, in its one spelling: `00-1A-…`, `001a.…` → `00:1a:…`; `0x474531` → `GE1`."""
+    if "\ufffd" in text:  # two names that differ in their broken bytes alone must not become one
+        msg = "the line's name is not UTF-8"
+        raise BadRow(msg)
+    if _MAC.match(text):
+        return hardware(text.replace("-", ":"))
+    if _MAC_OF_WORDS.match(text):
+        return bytes.fromhex(text.replace(".", "")).hex(":")
+    if found := _HEXADECIMAL.match(text):
+        return shown(bytes.fromhex(found[1]))
+    return text
 
 
 def hardware(text: str) -> str:

@@ -20,7 +20,17 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from op25b.readers.base import Batch, Format, Head, Source
-from op25b.readers.leases.common import BadRow, Outcome, bad, batches, canonical, from_epoch, kept, port_range
+from op25b.readers.leases.common import (
+    BadRow,
+    Outcome,
+    bad,
+    batches,
+    canonical,
+    from_epoch,
+    kept,
+    port_range,
+)
+from op25b.readers.leases.identity import line_name
 from op25b.readers.leases.port_blocks import BlockEvent, Event, PortBlocks
 from op25b.readers.mail.clock import Clock
 from op25b.readers.text import blocks
@@ -103,8 +113,8 @@ def _event(text: str, header: datetime | None, host: str | None) -> BlockEvent:
     low, high = port_range(fields.get("low", ""), fields.get("high", ""))
     at, began = _times(message, header)
     user = fields.get("user", "N/A")
-    return BlockEvent(message.event, at, private if user in {"N/A", ""} else user, public, low, high, host,
-                      began)
+    name = None if user in {"N/A", ""} else line_name(user)
+    return BlockEvent(message.event, at, private, name, public, low, high, host, began)
 
 
 def _message(text: str) -> _Message:

@@ -18,7 +18,8 @@ from functools import partial
 from op25b.errors import InputError
 from op25b.readers.base import Batch, Format, Head, Source, ip_key
 from op25b.readers.leases import table
-from op25b.readers.leases.common import ALL_PORTS, SINCE_EVER, BadRow, Row, batches, in_order, ip_range, stamp, utc
+from op25b.readers.leases.common import ALL_PORTS, BadRow, Row, batches, in_order, ip_range, since, utc
+from op25b.readers.leases.identity import line_name
 from op25b.workspace import MapRule
 
 _REQUIRED = (("subscriber",), ("ipv6_prefix",))
@@ -83,20 +84,20 @@ def _rows(record: table.Record, source: Source) -> list[Row]:
     except ValueError:
         msg = "ipv6_prefix is no IPv6 prefix"
         raise BadRow(msg) from None
-    start = utc(record["start"], source.timezone) if "start" in record else SINCE_EVER
+    start = utc(record["start"], source.timezone) if "start" in record else None
     end = utc(record["end"], source.timezone) if "end" in record else None
     in_order(start, end)
     got = share(_rule(source.map_e, prefix), prefix)
     common: Row = {
         "at": end or start, "event": "stop" if end else "start", "start": start, "end": end, "kind": "map-e",
-        "subscriber": subscriber,
+        "subscriber": line_name(subscriber),
     }
     first, last = ip_key(str(got.network[0])), ip_key(str(got.network[-1]))
     rows = [common | {"ip_first": first, "ip_last": last, "port_first": low, "port_last": high}
             for low, high in got.ports]
     first, last = ip_range(str(prefix), "ipv6_prefix")
     rows.append(common | {"ip_first": first, "ip_last": last, "port_first": ALL_PORTS[0], "port_last": ALL_PORTS[1]})
-    session = f"{first}-{last}@{stamp(start)}"
+    session = f"{first}-{last}@{since(start)}"
     return [row | {"session": session} for row in rows]
 
 

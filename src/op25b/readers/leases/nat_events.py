@@ -13,12 +13,14 @@ from datetime import datetime
 from op25b.readers.base import Batch, Format, Head, Source
 from op25b.readers.leases import table
 from op25b.readers.leases.common import BadRow, Row, batches, canonical, from_epoch, number, port_range, utc
+from op25b.readers.leases.identity import line_name
 from op25b.readers.leases.port_blocks import BlockEvent, Event, PortBlocks
 
 # Unit of the value, as a part of a second.
 _TIMES = {"observationtimemilliseconds": 1e3, "observationtimeseconds": 1.0, "observationtimemicroseconds": 1e6,
           "observationtimenanoseconds": 1e9}
-_PRIVATE = ("sourceipv4address", "sourceipv6address")
+# With DS-Lite every home may have the same private IPv4 addresses; the IPv6 address of its end of the tunnel is unique.
+_PRIVATE = ("sourceipv6address", "sourceipv4address")
 _PUBLIC = ("postnatsourceipv4address", "postnatsourceipv6address")
 _SERVER = ("exporteripv4address", "exporteripv6address", "natinstanceid", "observationdomainid")
 _REQUIRED = (tuple(_TIMES), ("natevent",), _PRIVATE, _PUBLIC, ("portrangestart",))
@@ -61,13 +63,13 @@ def _events(record: table.Record, timezone: str) -> list[BlockEvent]:
     if private is None or public is None:
         msg = f"no {'source' if private is None else 'postNATSource'} address"
         raise BadRow(msg)
-    address = canonical(private)
-    if address is None or canonical(public) is None:
-        msg = f"the {'source' if address is None else 'postNATSource'} address is none"
+    inside, outside = canonical(private), canonical(public)
+    if inside is None or outside is None:
+        msg = f"the {'source' if inside is None else 'postNATSource'} address is none"
         raise BadRow(msg)
     at, server = _time(record, timezone), _first(record, _SERVER)
-    return [BlockEvent(event, at, record.get("username") or address, public, low, high, server)
-            for low, high in _ports(record)]
+    name = line_name(record["username"]) if "username" in record else None
+    return [BlockEvent(event, at, inside, name, outside, low, high, server) for low, high in _ports(record)]
 
 
 def _first(record: table.Record, names: tuple[str, ...]) -> str | None:

@@ -1,6 +1,8 @@
 """Port blocks of a carrier-grade NAT: an event about a block → a row for the lake, whatever log it came from.
 
-The subscriber is what the log names the line by: a subscriber name where it has one, else the private address.
+The subscriber is what the log names the line by: a subscriber name where it has one, else the private address; then
+`inner_key` tells that it is one, and `lease.sql` looks up who held it. A name that only some messages of a block carry
+counts for all of them.
 Most logs do not say at a block's release when it was allocated, so what was allocated in the same file is remembered;
 a release whose allocation is in another file (or lost) has neither `start` nor `session`: `lease.sql` finds its start.
 """
@@ -19,11 +21,12 @@ MAX_REMEMBERED = 1_000_000
 
 @dataclass(frozen=True)
 class BlockEvent:
-    """One event; `began` is when the block was allocated, where the log says so."""
+    """One event; addresses in canonical text, `name` and `began` (the allocation) where the log has them."""
 
     event: Event
     at: datetime
-    subscriber: str
+    private: str
+    name: str | None
     public: str
     port_first: int
     port_last: int
@@ -41,11 +44,11 @@ class PortBlocks:
         """The rows of one event: its own, and before it the end of the holder that it shows to be gone."""
         key = said.server, said.public, said.port_first, said.port_last
         held = self._held.get(key)
-        same = held is not None and held.subscriber == said.subscriber
-        began = said.began or (said.at if said.event == "start" else None)
-        if began is None and same and held is not None and held.at <= said.at:
-            began = held.began
-        said = said if said.began == began else replace(said, began=began)
+        same = held is not None and held.private == said.private
+        began, name = said.began or (said.at if said.event == "start" else None), said.name
+        if same and held is not None and held.at <= said.at:
+            began, name = began or held.began, name or held.name
+        said = replace(said, began=began, name=name)
         rows = [_row(said)]
         if said.event == "stop":
             if same:
@@ -63,10 +66,12 @@ class PortBlocks:
 
 def _row(said: BlockEvent) -> Row:
     first, last = ip_range(said.public, "public address")
+    inner, _ = ip_range(said.private, "private address")
     ports = f"{said.port_first}-{said.port_last}"
     return {
         "at": said.at, "event": said.event, "start": said.began, "end": said.at if said.event == "stop" else None,
-        "kind": "cgnat", "subscriber": said.subscriber, "access_server": said.server,
+        "kind": "cgnat", "subscriber": said.name or said.private, "inner_key": None if said.name else inner,
+        "access_server": said.server,
         "ip_first": first, "ip_last": last, "port_first": said.port_first, "port_last": said.port_last,
         "session": None if said.began is None else f"{first}:{ports}@{stamp(said.began)}",
     }

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from op25b.readers.base import Batch, Format, Head, Source
 from op25b.readers.leases import table
 from op25b.readers.leases.common import ALL_PORTS, NO_ADDRESS, BadRow, Row, batches, in_order, ip_range, number, utc
+from op25b.readers.leases.identity import line_name
 
 _ADDRESSES = ("framedipaddress", "framedipv6prefix", "delegatedipv6prefix", "framedipv6address")
 _REQUIRED = (("acctsessionid",), ("username",), ("acctstarttime",), _ADDRESSES)
@@ -48,8 +49,8 @@ def _rows(record: table.Record, timezone: str) -> list[Row]:
     in_order(start, stop)
     common: Row = {
         "at": at, "start": start, "end": stop, "event": "stop" if stop else "start" if at == start else "interim",
-        "kind": "radius", "subscriber": user, "session": session, "access_server": record.get("nasipaddress"),
-        "port_first": ALL_PORTS[0], "port_last": ALL_PORTS[1],
+        "kind": "radius", "subscriber": line_name(user), "session": session,
+        "access_server": record.get("nasipaddress"), "port_first": ALL_PORTS[0], "port_last": ALL_PORTS[1],
     }
     ranges = [ip_range(text, name) for name in _ADDRESSES
               for text in record.get(name, "").split(",") if text and text not in NO_ADDRESS]

@@ -12,16 +12,16 @@ from op25b.readers.base import Batch, Format, Head, Source
 from op25b.readers.leases import table
 from op25b.readers.leases.common import (
     ALL_PORTS,
-    SINCE_EVER,
     BadRow,
     Row,
     batches,
     in_order,
     ip_range,
     port_range,
-    stamp,
+    since,
     utc,
 )
+from op25b.readers.leases.identity import line_name
 
 _REQUIRED = (("subscriber",), ("address", "prefix", "first"))
 
@@ -40,12 +40,11 @@ def read(source: Source) -> Iterator[Batch]:
 
 
 def _row(record: table.Record, timezone: str) -> Row:
-    subscriber = record.get("subscriber")
-    if subscriber is None:
+    if "subscriber" not in record:
         msg = "no subscriber"
         raise BadRow(msg)
     first, last = _range(record)
-    start = utc(record["start"], timezone) if "start" in record else SINCE_EVER
+    start = utc(record["start"], timezone) if "start" in record else None
     end = utc(record["end"], timezone) if "end" in record else None
     in_order(start, end)
     ports = ALL_PORTS
@@ -53,9 +52,10 @@ def _row(record: table.Record, timezone: str) -> Row:
         ports = port_range(record.get("port_first", "0"), record.get("port_last", "65535"))
     return {
         "at": end or start, "event": "stop" if end else "start", "start": start, "end": end, "kind": "static",
-        "subscriber": subscriber, "ip_first": first, "ip_last": last, "port_first": ports[0], "port_last": ports[1],
+        "subscriber": line_name(record["subscriber"]), "ip_first": first, "ip_last": last,
+        "port_first": ports[0], "port_last": ports[1],
         # Tells apart the assignments of one line; the same in the next version of the list.
-        "session": f"{first}-{last}:{ports[0]}-{ports[1]}@{stamp(start)}",
+        "session": f"{first}-{last}:{ports[0]}-{ports[1]}@{since(start)}",
     }
 
 

@@ -1,0 +1,110 @@
+-- row: one address, or part of one, held for one interval [start, "end"), by whom the lease log names; open while "end"
+--      is NULL
+-- build: view
+--
+-- A lease log states the same session several times (start, interim, stop), in files that may come late or twice.
+-- A session begins at its start record, else at the earliest beginning another record implies. It ends at its stop
+-- record; else when its access server lost all sessions after its last record (RADIUS Accounting-On/-Off) or gave its
+-- identifier to another.
+-- DHCP and CGNAT logs state when a lease would expire: a stop before that counts, and so does the moment at which the
+-- same address and ports are given to somebody else, or released by a record that names no lease.
+-- An assignment (static, MAP-E) without a beginning has always been there: it starts with 1970.
+-- An address that only later records name is taken as held from the beginning.
+-- Access servers use identifiers again: a record whose session began more than 5 minutes after all records before
+-- speaks of a new one (clocks and counters differ by seconds). A record without an identifier stands for itself.
+WITH stated AS (
+    SELECT
+        *,
+        coalesce(start, CASE WHEN kind IN ('static', 'map-e') THEN TIMESTAMP '1970-01-01 00:00:00' ELSE "at" END) AS begun,
+        coalesce(
+            session,
+            ip_first || ' ' || CAST(port_first AS VARCHAR) || ' ' || CAST(coalesce(start, "at") AS VARCHAR)
+        ) AS session_key
+    FROM lease_record
+    WHERE event <> 'reset' AND subscriber IS NOT NULL AND NOT (event = 'stop' AND session IS NULL AND start IS NULL)
+),
+compared AS (
+    SELECT
+        *,
+        max(start) OVER (
+            PARTITION BY kind, access_server, session_key, subscriber
+            ORDER BY begun, "at" ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        ) AS begun_before
+    FROM stated
+),
+numbered AS (
+    SELECT
+        *,
+        sum(CASE WHEN start > begun_before + INTERVAL 5 MINUTE THEN 1 ELSE 0 END) OVER (
+            PARTITION BY kind, access_server, session_key, subscriber
+            ORDER BY begun, "at" ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+        ) AS use
+    FROM compared
+),
+held AS (
+    SELECT
+        kind, access_server, session_key, subscriber, use,
+        coalesce(min(CASE WHEN event = 'start' THEN start END), min(start), min(begun)) AS start,
+        max(CASE WHEN event = 'stop' THEN "end" END) AS ended,
+        max("end") AS expires,
+        max("at") AS last_told
+    FROM numbered
+    GROUP BY kind, access_server, session_key, subscriber, use
+),
+followed AS (
+    SELECT
+        *,
+        CASE WHEN access_server IS NOT NULL THEN
+            lead(start) OVER (PARTITION BY kind, access_server, session_key ORDER BY start, subscriber)
+        END AS next_start
+    FROM held
+),
+reset AS (
+    SELECT h.kind, h.access_server, h.session_key, h.subscriber, h.use, min(r."at") AS "at"
+    FROM held AS h
+    JOIN lease_record AS r
+        ON r.access_server = h.access_server AND r.event = 'reset' AND r."at" > h.start AND r."at" >= h.last_told
+    WHERE h.ended IS NULL
+    GROUP BY h.kind, h.access_server, h.session_key, h.subscriber, h.use
+),
+address AS (
+    SELECT
+        kind, access_server, session_key, subscriber, use, ip_first, ip_last, port_first, port_last,
+        min(inner_key) AS inner_key, min(session) AS session, min(source) AS source
+    FROM numbered
+    WHERE ip_first IS NOT NULL
+    GROUP BY kind, access_server, session_key, subscriber, use, ip_first, ip_last, port_first, port_last
+),
+given AS (
+    SELECT a.kind, a.ip_first, a.ip_last, a.port_first, a.port_last, h.start AS "at"
+    FROM address AS a
+    JOIN held AS h
+        ON h.kind = a.kind AND h.access_server IS NOT DISTINCT FROM a.access_server
+        AND h.session_key = a.session_key AND h.subscriber = a.subscriber AND h.use = a.use
+    WHERE a.kind IN ('dhcp', 'cgnat')
+    UNION
+    SELECT kind, ip_first, ip_last, port_first, port_last, "at"
+    FROM lease_record
+    WHERE event = 'stop' AND session IS NULL AND start IS NULL AND ip_first IS NOT NULL
+),
+turn AS (
+    SELECT
+        *,
+        lead("at") OVER (PARTITION BY kind, ip_first, ip_last, port_first, port_last ORDER BY "at") AS next_at
+    FROM given
+)
+SELECT
+    a.ip_first, a.ip_last, a.port_first, a.port_last, h.subscriber AS name, a.inner_key,
+    h.start,
+    coalesce(h.ended, least(h.expires, r."at", h.next_start, t.next_at)) AS "end",
+    h.kind, h.access_server, a.session, a.source
+FROM address AS a
+JOIN followed AS h
+    ON h.kind = a.kind AND h.access_server IS NOT DISTINCT FROM a.access_server
+    AND h.session_key = a.session_key AND h.subscriber = a.subscriber AND h.use = a.use
+LEFT JOIN reset AS r
+    ON r.kind = h.kind AND r.access_server = h.access_server
+    AND r.session_key = h.session_key AND r.subscriber = h.subscriber AND r.use = h.use
+LEFT JOIN turn AS t
+    ON t.kind = a.kind AND t.ip_first = a.ip_first AND t.ip_last = a.ip_last
+    AND t.port_first = a.port_first AND t.port_last = a.port_last AND t."at" = h.start
