@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from op25b.errors import InputError
-from op25b.readers.base import Head
+from op25b.readers import choose
+from op25b.readers.base import Head, Source
 from op25b.readers.subscribers import csv
-from tests.readers.reading import Result, read_bytes
+from tests.readers.reading import Result, collect, read_bytes
 
 Read = Callable[..., Result]
 HEADER = "subscriber,plan,fixed_ip,access_node,area,dwelling,notice_channel,language,radius_user,auth_user\n"
@@ -45,9 +46,43 @@ def test_fixed_ip(read: Read, text: str, value: bool | None) -> None:
     assert read(f"subscriber,fixed_ip\nME1,{text}\n").rows("fixed_ip") == [(value,)]
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp932", "utf-16"])
-def test_encodings(read: Read, encoding: str) -> None:
-    assert read("subscriber,area\nME1,広島市①\n".encode(encoding)).rows("subscriber", "area") == [("ME1", "広島市①")]
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp932", "utf-16", "euc_jp"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_encodings_and_delimiters_with_japanese_names(tmp_path: Path, encoding: str, separator: str) -> None:
+    lines = ["回線番号,プラン,地域,固定IP", "ME1,メガ・エッグ 光ネット,広島市,あり", "ME2,IP8,呉市,なし"]
+    path = tmp_path / "加入者.csv"
+    path.write_bytes("\r\n".join(lines).replace(",", separator).encode(encoding))
+    form, _ = choose(path, "subscribers")
+    columns = {"subscriber": "回線番号", "plan": "プラン", "area": "地域", "fixed_ip": "固定IP"}
+    result = collect(form.read(Source(path, "Asia/Tokyo", columns=columns)), form)
+    assert result.rows(*columns) == [("ME1", "メガ・エッグ 光ネット", "広島市", True), ("ME2", "IP8", "呉市", False)]
+
+
+@pytest.mark.parametrize(("names", "expected"), [
+    (["00-00-5E-00-53-0A", "0000.5e00.530b", "0:0:5e:0:53:c"], ["00:00:5e:00:53:0a", "00:00:5e:00:53:0b",
+                                                               "00:00:5e:00:53:0c"]),
+    (["00005E00530A", "000000000001"], ["00:00:5e:00:53:0a", "00:00:00:00:00:01"]),
+    (["200707100001", "200707100002"], ["200707100001", "200707100002"]),
+    (["0x47452f31", "0x00040064"], ["GE/1", "00:04:00:64"]),
+    (["u1@isp.example", "00005E00530A"], ["u1@isp.example", "00005E00530A"]),
+], ids=["hardware addresses", "without delimiters", "numbers of contracts", "circuits in hexadecimal", "user names"])
+def test_names_in_the_lease_logs_are_spelt_as_those_readers_spell_them(
+        read: Read, names: list[str], expected: list[str]) -> None:
+    result = read("subscriber,MAC\n" + "".join(f"ME{n},{name}\n" for n, name in enumerate(names)),
+                  columns={"radius_user": "MAC"})
+    assert [name for (name,) in result.rows("radius_user")] == expected
+
+
+def test_a_line_that_is_named_by_its_hardware_address(read: Read) -> None:
+    assert read("subscriber\n00-00-5E-00-53-0A\n").facts() == [
+        {"subscriber": "00-00-5E-00-53-0A", "radius_user": "00:00:5e:00:53:0a"}]
+
+
+def test_broken_characters_in_a_name_do_not_make_two_lines_one(read: Read) -> None:
+    result = read("subscriber,area\nＭ1,広\n".encode() + b"M\xff\xfe,x\nM\xff\xff,x\nM2,\xff\xff\n")
+    assert result.rows("subscriber") == [("Ｍ1",), ("M2",)]
+    assert [row[:3] for row in result.rejected] == [
+        (line, None, "subscriber has broken characters: save the file as UTF-8") for line in (3, 4)]
 
 
 def test_bad_rows_are_rejected_without_an_excerpt(read: Read) -> None:
@@ -70,7 +105,9 @@ def test_a_field_beyond_all_limits(read: Read) -> None:
     ("subscriber,plan\nME1,x\n", {"plan": "Plan"}, r"no column 'Plan'; did you mean 'plan'\?"),
     ("subscriber,plan\nME1,x\n", {"plna": "plan"}, r"names no column of ours: 'plna'; did you mean 'plan'\?"),
     ("subscriber,plan,plan\nME1,x,y\n", {}, "two columns are named 'plan'"),
-    ("", {}, "no column 'subscriber'"),
+    ("Subscriber;Plan\nME1;x\n", {"plan": "プラン"}, r"no column 'プラン' \(found: Subscriber, Plan\)\n  map it"),
+    ("", {}, r"subscribers\.csv: the subscriber list is empty\n  export it again"),
+    (" \n\n", {}, "the subscriber list is empty"),
 ])
 def test_wrong_headers(read: Read, data: str, columns: dict[str, str], problem: str) -> None:
     with pytest.raises(InputError, match=problem):
@@ -78,6 +115,6 @@ def test_wrong_headers(read: Read, data: str, columns: dict[str, str], problem: 
 
 
 @pytest.mark.parametrize(("data", "known"), [(b"subscriber,plan\n", True), (b"", False), (b"Nov 24 x y: z\n", False),
-                                             (b"\x00,\x00", False)])
+                                             (b"\x00,\x00", False), (b"subscriber\nME1\n", True), (b"a;b\n", True)])
 def test_recognise(data: bytes, known: bool) -> None:
     assert (csv.recognise(Head(Path("x"), data)) is not None) is known
