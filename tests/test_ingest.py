@@ -285,10 +285,30 @@ def test_a_second_writer_is_told_who_the_first_is(opened: Workspace) -> None:
 
 
 def test_progress(opened: Workspace) -> None:
-    seen: list[tuple[str, int]] = []
-    ingest(opened, lambda path, size: seen.append((path, size)))
-    assert seen == [(name, (opened.root / name).stat().st_size) for name in
-                    ("raw/subscribers.csv", "raw/detail", "raw/mail.log")]
+    seen: list[tuple[int, int, int, int]] = []
+    results = ingest(opened, lambda state: seen.append((state.files, state.files_done, state.bytes_done, state.rows_read)))
+    whole = sum(result.bytes for result in results)
+    assert seen[0] == (3, 0, 0, 0)
+    assert seen[-1] == (3, 3, whole, sum(result.rows_read for result in results))
+    assert seen == sorted(seen)
+
+
+def test_progress_within_a_large_file(workspace: Make, tmp_path: Path) -> None:
+    (tmp_path / "raw").mkdir()
+    line = MAIL[1].replace("queue active", "queue active" + 300 * "x") + "\n"
+    (tmp_path / "raw/mail.log").write_text(300_000 * line)
+    seen: list[int] = []
+    ingest(workspace(INPUTS).workspace, lambda state: seen.append(state.bytes_done))
+    size = 300_000 * len(line)
+    assert (seen[0], seen[-1]) == (0, size)
+    assert len({done for done in seen if 0 < done < size}) > 1
+
+
+def test_the_reasons_of_rejections_are_counted(workspace: Make, tmp_path: Path) -> None:
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw/mail.log").write_text(f"{MAIL[1]}\nno syslog\n{MAIL[1].replace('-11-24', '-02-30')}\nnor this\n")
+    (row,) = workspace(INPUTS).ingest().filter(kind="mail").iter_rows(named=True)
+    assert row["reasons"] == "no syslog time stamp (2); impossible time stamp (1)"
 
 
 def test_a_damaged_cache_of_hashes_is_made_anew(opened: Workspace) -> None:

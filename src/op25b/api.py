@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import date
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,6 +19,8 @@ from op25b.workspace import Config, Language, Workspace
 if TYPE_CHECKING:
     from op25b.explain import Explanation
     from op25b.impact import Simulation
+    from op25b.ingest import FileResult, Progress
+    from op25b.policy.deploy import Deployment
 
 Per = Literal["subscriber", "total", "destination"]
 
@@ -50,7 +52,7 @@ class OpenWorkspace:
     def _pseudonyms(self) -> Pseudonyms:
         return Pseudonyms.load(self.workspace.key_path)
 
-    def ingest(self, progress: Callable[[str, int], None] = lambda _path, _bytes: None) -> pl.DataFrame:
+    def ingest(self, progress: Callable[[Progress], None] = lambda _: None) -> pl.DataFrame:
         """Read every new input file; one row per file with its state and accounting."""
         from op25b.ingest import ingest
 
@@ -119,6 +121,27 @@ class OpenWorkspace:
 
         return render(self.workspace, name, language or self.config.site.language, parameters or {})
 
+    def acl(self, name: str, target: str, *, access_node: str | None = None, waves: Sequence[str] = (),
+            moment: datetime | None = None, rollback: str | None = None) -> Deployment:
+        """The router configuration of a policy, and its rollback; a moment without a zone is local."""
+        from op25b.policy.acl import Scope
+        from op25b.policy.deploy import deployment
+
+        scope = Scope(access_node, tuple(waves))
+        return deployment(self.workspace, name, target, moment=self._at(moment), scope=scope, back_to=rollback)
+
+    def lint(self, name: str | None = None, moment: datetime | None = None) -> pl.DataFrame:
+        """What is wrong with a policy, or with all; one row per finding."""
+        from op25b.policy import policy
+        from op25b.policy.lint import frame, lint
+
+        if name is not None:
+            policy(self.workspace, name)
+        return frame(lint(self.workspace, [name] if name else self.config.policy, self._at(moment)))
+
+    def _at(self, moment: datetime | None) -> datetime | None:
+        return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=self.workspace.timezone)
+
     def chart(self, language: Language | None = None, before: str = "current", after: str = "proposed") -> pl.DataFrame:
         """The quick-reference chart: one row per case, decided by the policies."""
         from op25b.policy.chart import quick_reference
@@ -137,18 +160,31 @@ class OpenWorkspace:
         return Lake(self.workspace.lake_path)
 
 
-def accounting(workspace: Workspace, results: list[Any]) -> pl.DataFrame:
-    """One row per input file of an ingestion: state and accounting."""
-    names = ["sha256", "kind", "format", "bytes", "rows_read", "rows_kept", "rows_filtered", "rows_rejected", "first",
-             "last", "state", "error"]
-    rows = [{"path": workspace.shown(r.path), **{name: getattr(r, name) for name in names}} for r in results]
+def accounting(workspace: Workspace, results: list[FileResult]) -> pl.DataFrame:
+    """One row per input file of an ingestion: state, accounting, why rows were rejected (the most frequent first).
+
+    `error` says why a file could not be read, or that more of its rows were rejected than the settings allow.
+    """
+    names = ["sha256", "kind", "format", "state", "bytes", "rows_read", "rows_kept", "rows_filtered", "rows_rejected",
+             "first", "last"]
+    rows = [{"path": workspace.shown(r.path), **{name: getattr(r, name) for name in names},
+             "reasons": "; ".join(f"{reason} ({count})" for reason, count in r.reasons.most_common()),
+             "error": r.error or _too_many_rejected(workspace, r)} for r in results]
     text, count, time = pl.String(), pl.Int64(), pl.Datetime("us")
-    kinds: dict[str, pl.DataType] = dict.fromkeys(["path", "sha256", "kind", "format", "state", "error"], text)
+    kinds: dict[str, pl.DataType] = dict.fromkeys(["path", "kind", "format", "state"], text)
     kinds |= dict.fromkeys(["bytes", "rows_read", "rows_kept", "rows_filtered", "rows_rejected"], count)
-    kinds |= dict.fromkeys(["first", "last"], time)
-    order = ["path", "kind", "format", "state", "bytes", "rows_read", "rows_kept", "rows_filtered", "rows_rejected",
-             "first", "last", "sha256", "error"]
-    return pl.DataFrame(rows, schema={name: kinds[name] for name in order})
+    kinds |= {"first": time, "last": time, **dict.fromkeys(["sha256", "reasons", "error"], text)}
+    return pl.DataFrame(rows, schema=kinds)
+
+
+def _too_many_rejected(workspace: Workspace, result: FileResult) -> str:
+    limit = workspace.config.quality.max_rejected_share
+    if result.rows_rejected <= limit * result.rows_read:
+        return ""
+    reason, count = result.reasons.most_common(1)[0]
+    return (f"{workspace.shown(result.path)}: {result.rows_rejected:,} of {result.rows_read:,} rows were rejected, "
+            f"more than max_rejected_share = {limit:g} under [quality] allows; {count:,} of them: {reason}\n"
+            f"  look at them with 'op25b inspect', or raise the limit; the other rows are in the lake")
 
 
 __all__ = ["OpenWorkspace", "QueryError", "open_workspace"]

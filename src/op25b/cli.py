@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from op25b.api import OpenWorkspace
+    from op25b.ingest import Progress
     from op25b.output import Format
 
 app = typer.Typer(
@@ -114,9 +115,10 @@ def init(directory: Annotated[Path, typer.Argument(help="directory of the new wo
 def ingest(form: FormatOption = "table") -> None:
     """Read every new input file of op25b.toml into the lake; print the accounting, one row per file."""
     workspace = _open()
-    with _bytes_bar() as advance:
+    with _reading_bar() as advance:
         frame = workspace.ingest(advance)
-    _show(frame, form, ["path", "kind", "format", "state", "rows_read", "rows_kept", "rows_filtered", "rows_rejected"])
+    shown = ["path", "kind", "format", "state", "rows_read", "rows_kept", "rows_filtered", "rows_rejected"]
+    _show(frame, form, shown + ["reasons"] * bool(frame["rows_rejected"].sum()))
     new = frame.filter(frame["state"] == "new")
     _say(f"{new.height} new files of {frame.height}: {new['rows_read'].sum():,} rows read, "
          f"{new['rows_kept'].sum():,} kept, {new['rows_filtered'].sum():,} of no interest, "
@@ -272,6 +274,61 @@ def explain(
 
 
 @app.command()
+def acl(  # noqa: PLR0917  # a command's options
+    name: Annotated[str, typer.Argument(metavar="POLICY", help="a policy's name")],
+    target: Annotated[str, typer.Option(help="nftables, cisco, ciscoxr, juniper or arista")],
+    access_node: Annotated[str | None, typer.Option(help="for the router of one access node")] = None,
+    wave: Annotated[list[str] | None, typer.Option("--wave", "--subscribers", help="CSV of a wave's lines")] = None,
+    at: Annotated[str | None, typer.Option(help="as in force at a local day or moment; now by default")] = None,
+    rollback: Annotated[str | None, typer.Option(help="the policy to go back to; current by default")] = None,
+    out: Annotated[Path | None, typer.Option(help="directory for the configuration and its rollback")] = None,
+    force: Annotated[bool, typer.Option("--force", help="write it although lint finds errors")] = False,
+) -> None:
+    """Write the router configuration of a policy, and one that takes it back; exit 1 where lint finds errors."""
+    workspace = _open()
+    made = workspace.acl(name, target, access_node=access_node, waves=wave or (), moment=_moment(at),
+                         rollback=rollback)
+    for row in made.findings:
+        _say(f"{row.severity}: {row.finding}: {'' if row.rule is None else f'rule {row.rule!r} '}{row.detail}")
+    if not force and any(row.severity == "error" for row in made.findings):
+        _say("nothing written; mend the policy, or insist with --force")
+        raise typer.Exit(1)
+    for note in made.notes:
+        _say(f"note: {note}")
+    if out is None:
+        sys.stdout.write(made.text)
+    else:
+        for path in made.write(out):
+            sys.stdout.write(f"{path}\n")
+    _say(f"{made.pairs_before:,} address pairs as stated, {made.pairs_after:,} after merging")
+
+
+@app.command()
+def lint(
+    name: Annotated[str | None, typer.Argument(metavar="[POLICY]", help="a policy's name; all by default")] = None,
+    at: Annotated[str | None, typer.Option(help="as of a local day or moment; now by default")] = None,
+    form: FormatOption = "table",
+) -> None:
+    """Find rules that cannot match, or do what nobody can have meant; exit 1 when one is an error."""
+    frame = _open().lint(name, _moment(at))
+    _show(frame, form)
+    errors = frame.filter(frame["severity"] == "error").height
+    _say(f"{errors} errors, {frame.height - errors} warnings")
+    if errors:
+        raise typer.Exit(1)
+
+
+def _moment(value: str | None) -> datetime | None:
+    """A local day (its beginning) or moment of the command line; the workspace says which zone is local."""
+    if value is None:
+        return None
+    try:
+        return datetime.fromisoformat(value)
+    except ValueError:
+        raise typer.BadParameter(f"{value!r} is no day or moment such as 2007-07-10 or '2007-07-10 04:00'") from None  # noqa: EM102
+
+
+@app.command()
 def check(
     table: Annotated[str | None, typer.Argument(help="flow, mail_event, lease or subscriber; all by default")] = None,
     every: Annotated[bool, typer.Option("--all", help="show the rules that hold as well")] = False,
@@ -357,18 +414,22 @@ def sql(query: str, form: FormatOption = "table", limit: LimitOption = 0) -> Non
 
 
 @contextmanager
-def _bytes_bar() -> Iterator[Callable[[str, int], None]]:
-    """A progress display by file, on stderr."""
-    from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+def _reading_bar() -> Iterator[Callable[[Progress], None]]:
+    """A progress display on stderr: files, bytes on disk, input rows, rate and time left."""
+    from rich import progress as parts
 
-    from op25b.output import console
+    from op25b.output import console, printable
 
-    with Progress(TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), DownloadColumn(),
-                  TimeElapsedColumn(), console=console(), transient=True) as bar:
-        task = bar.add_task("reading", total=None)
+    columns = (parts.TextColumn("{task.description}", markup=False), parts.BarColumn(), parts.DownloadColumn(),
+               parts.TransferSpeedColumn(), parts.TextColumn("{task.fields[counts]}", markup=False),
+               parts.TimeRemainingColumn())
+    with parts.Progress(*columns, console=console(), transient=True) as bar:
+        task = bar.add_task("looking for new files", total=None, counts="")
 
-        def advance(path: str, size: int) -> None:
-            bar.update(task, description=Path(path).name, advance=size)
+        def advance(state: Progress) -> None:
+            counts = f"{state.files_done:,} of {state.files:,} files, {state.rows_read:,} rows"
+            bar.update(task, description=printable(Path(state.now).name or "reading"), total=state.bytes,
+                       completed=state.bytes_done, counts=counts)
 
         yield advance
 

@@ -7,6 +7,7 @@ import gzip
 import io
 import lzma
 import zlib
+from collections import Counter
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -57,21 +58,52 @@ def readable(path: Path) -> Iterator[None]:
                          "the file may be damaged or still being written; copy it again") from error
 
 
-def opened(path: Path) -> IO[bytes]:
+_BYTES_READ: Counter[Path] = Counter()
+
+
+class _Metered(io.FileIO):
+    """A file whose reading can be watched."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._path = path
+
+    def readinto(self, buffer: Any) -> int | None:
+        count = super().readinto(buffer)
+        _BYTES_READ[self._path] += count or 0
+        return count
+
+
+def bytes_read(path: Path) -> int:
+    """How many bytes of a file on disk the reader that is at it has read; 0 where it does not use `opened`."""
+    return _BYTES_READ[path]
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[IO[bytes]]:
     """Open a plain or compressed file for reading its decompressed bytes."""
     with readable(path):
-        match compression(path):
-            case "gzip":
-                return cast("IO[bytes]", gzip.open(path, "rb"))
-            case "bzip2":
-                return cast("IO[bytes]", bz2.open(path, "rb"))
-            case "xz":
-                return cast("IO[bytes]", lzma.open(path, "rb"))
-            case "zstd":
-                import pyarrow as pa
+        packed = compression(path)
+        raw = cast("IO[bytes]", io.BufferedReader(_Metered(path), _PIECE_BYTES))
+    _BYTES_READ[path] = 0
+    with raw, _unpacked(raw, packed) as stream:
+        yield stream
+    del _BYTES_READ[path]
 
-                return cast("IO[bytes]", pa.input_stream(str(path), compression="zstd"))
-        return path.open("rb")
+
+def _unpacked(raw: IO[bytes], packed: str | None) -> IO[bytes]:
+    match packed:
+        case "gzip":
+            return cast("IO[bytes]", gzip.GzipFile(fileobj=raw))
+        case "bzip2":
+            return cast("IO[bytes]", bz2.open(raw))
+        case "xz":
+            return cast("IO[bytes]", lzma.open(raw))
+        case "zstd":
+            import pyarrow as pa
+
+            return cast("IO[bytes]", pa.input_stream(cast("io.IOBase", raw), compression="zstd"))
+    return raw
 
 
 def chunks(stream: IO[bytes], size: int = BLOCK_BYTES) -> Iterator[bytes]:

@@ -29,8 +29,8 @@ class Logins:
         marks = pl.concat([
             messages.select(*columns, auth_ok=True, end=False), ends.select(*columns, "auth_ok", end=True),
         ])
-        # Sorted are numbers alone, as the names take longer.
-        order = marks.select(pl.arg_sort_by("process", "line")).to_series()
+        # One number for both is sorted much quicker.
+        order = (marks["process"] * 2**40 + marks["line"]).arg_sort()
         same, end = pl.col("process") == pl.col("process").shift(1), pl.col("end")
         flags = marks.select(pl.col("process", "auth_ok", "end").gather(pl.lit(order))).select(
             begins=(~same.fill_null(value=False) | end.shift(1)) & pl.col("auth_ok"),

@@ -124,7 +124,8 @@ def _read(source: Source, block_bytes: int) -> Generator[Batch, None, None]:
     logins, numbers = Logins(), itertools.count()
 
     def services(processes: pl.DataFrame) -> pl.DataFrame:
-        return _services(processes).with_columns(process=pl.Series([next(numbers) for _ in range(processes.height)]))
+        each = pl.Series([next(numbers) for _ in range(processes.height)], dtype=pl.Int64)
+        return _services(processes).with_columns(process=each)
 
     for lines in syslog.read(Clock(source), _MARKS, services, block_bytes):
         yield account(_events(lines.frame, logins), lines.count, lines.bad, lines.frame)

@@ -131,7 +131,9 @@ def _lined(few: pl.DataFrame, messages: pl.Series, processes: Memo, block: Block
         value=False)
     ours = ~unusual & known["daemon"].is_not_null() & parts["first"].is_not_null()
     found = few.select("line", "at", pl.lit(1, pl.Int64).alias("times")).hstack(known.drop("usual")).hstack(
-        parts.select("first", "body")).filter(ours)
+        parts.select("first", "body"))
+    if not ours.all():
+        found = found.filter(ours)
     if found["first"].str.starts_with("[ID ").any():
         found = found.with_columns(pl.col("first").str.replace(_SOLARIS, ""))
     if not unusual.any():

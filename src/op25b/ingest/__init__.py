@@ -1,0 +1,172 @@
+"""Input files → reader → lake, each file exactly once, with an accounting row per file.
+
+Files are told apart by their kind and the SHA-256 of their content, decompressed; of a log that has grown only the new
+end is read. Within one group of files the rows are written
+first, the rejected rows next and the accounting last, each commit carrying the files' names as transactions: after a
+crash at any point the next run finds which of the three a file still lacks.
+
+Several files are read at a time, and reading, parsing and writing overlap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+
+from op25b import schema
+from op25b.ingest.files import FileResult, NewFile, plan, source_of
+from op25b.ingest.reading import WORKERS, Job, together
+from op25b.lake import Lake
+from op25b.pseudonyms import Pseudonyms
+from op25b.readers.base import TABLE_OF
+from op25b.readers.text import BLOCK_BYTES, ahead
+from op25b.workspace import Workspace
+
+__all__ = ["FileResult", "Progress", "ingest", "source_of"]
+
+GROUP_FILES = 200
+# Of each file of a group the first block is in memory at the same time.
+GROUP_FIRST_BYTES = 256 * 2**20
+GROUP_BYTES = 2**31
+
+
+@dataclass
+class Progress:
+    """How far an ingestion is: files and their bytes on disk, of how many; input rows read."""
+
+    files: int
+    bytes: int
+    files_done: int = 0
+    bytes_done: int = 0
+    rows_read: int = 0
+    now: str = ""
+
+
+def ingest(workspace: Workspace, progress: Callable[[Progress], None] = lambda _: None) -> list[FileResult]:
+    """Read every new input file of the settings into the lake; one result per file, in the settings' order.
+
+    `progress` is called after each batch of rows. An unreadable file fails alone: its result says why.
+    """
+    lake = Lake(workspace.lake_path)
+    pseudonyms = Pseudonyms.load(workspace.key_path)
+    with lake.writing("ingest"):
+        results, new = plan(workspace, lake)
+        state = Progress(len(new), sum(file.result.bytes for file in new))
+        progress(state)
+        _Writing(workspace, lake, pseudonyms, state, progress).write(new)
+    return results
+
+
+def _groups(files: list[NewFile]) -> Iterator[list[NewFile]]:
+    """Files of one kind that are committed together: many small ones, or a few large ones."""
+    group: list[NewFile] = []
+    for file in files:
+        after = [*group, file]
+        full = len(after) > GROUP_FILES or sum(other.weight for other in after) > GROUP_BYTES or sum(
+            min(other.weight, BLOCK_BYTES) for other in after) > GROUP_FIRST_BYTES
+        if group and (full or group[0].format.kind != file.format.kind):
+            yield group
+            group = []
+        group.append(file)
+    if group:
+        yield group
+
+
+class _Writing:
+    """Writes groups of files; while one group is written, the first rows of the next one are read."""
+
+    def __init__(self, workspace: Workspace, lake: Lake, pseudonyms: Pseudonyms, state: Progress,
+                 progress: Callable[[Progress], None]) -> None:
+        self._workspace, self._lake, self._pseudonyms = workspace, lake, pseudonyms
+        self._state, self._progress = state, progress
+        self._finished = 0
+
+    def write(self, files: list[NewFile]) -> None:
+        """Write all files, group by group."""
+        scratch = self._workspace.lake_path / ".parts"
+        with ThreadPoolExecutor(WORKERS) as pool:
+            def started(group: list[NewFile]) -> list[tuple[Job, Future[None]]]:
+                jobs = [Job(file, scratch) for file in group]
+                return [(job, pool.submit(job.start)) for job in jobs]
+
+            groups = _groups(files)
+            coming = started(next(groups, []))
+            while coming:
+                jobs = []
+                for job, start in coming:
+                    start.result()
+                    jobs.append(job)
+                coming = started(next(groups, []))
+                self._group(jobs)
+
+    def _group(self, jobs: list[Job]) -> None:
+        failed = [job for job in jobs if job.result.state != "new"]
+        jobs = [job for job in jobs if job.result.state == "new"]
+        if jobs:
+            self._commit(jobs)
+        self._finished += sum(job.result.bytes for job in [*jobs, *failed])
+        self._state.files_done += len(jobs) + len(failed)
+        self._state.bytes_done = self._finished
+        self._progress(self._state)
+
+    def _commit(self, jobs: list[Job]) -> None:
+        table = schema.raw_table(TABLE_OF[jobs[0].file.format.kind])
+        names = [job.file.transaction for job in jobs]
+        there = self._lake.holds(table.name, names)
+        rows = (batch for frame in ahead(self._frames(jobs, table, there)) for batch in _arrow(frame).to_batches())
+        missing = [name for name in names if name not in there]
+        if missing:
+            reader = pa.RecordBatchReader.from_batches(_arrow(table.empty()).schema, rows)
+            self._lake.append(table.name, reader, missing)
+        else:  # an earlier run wrote the rows and died before the accounting: read again for the counts alone
+            for _ in rows:
+                pass
+        _append(self._lake, schema.REJECTED, {
+            job.file.transaction: pl.concat(job.rejected).with_columns(source=pl.lit(job.result.sha256))
+            for job in jobs if job.rejected
+        })
+        now = datetime.now(UTC).replace(tzinfo=None)
+        _append(self._lake, schema.SOURCE_FILE, {
+            job.file.transaction: pl.DataFrame([_account(self._workspace, job.result, now)],
+                                               schema=schema.SOURCE_FILE.schema)
+            for job in jobs
+        })
+
+    def _frames(self, jobs: list[Job], table: schema.Table, there: set[str]) -> Generator[pl.DataFrame, None, None]:
+        """The rows that are not in the lake yet."""
+        timezone = self._workspace.config.site.timezone
+        rows_before = self._state.rows_read
+        for job, frame in together(jobs, lambda job: job.frames(self._pseudonyms, table, timezone)):
+            self._state.now = self._workspace.shown(job.result.path)
+            self._state.bytes_done = self._finished + sum(each.bytes_done for each in jobs)
+            self._state.rows_read = rows_before + sum(each.result.rows_read for each in jobs)
+            self._progress(self._state)
+            if job.file.transaction not in there:
+                yield frame
+        self._state.rows_read = rows_before + sum(each.result.rows_read for each in jobs)
+
+
+def _arrow(frame: pl.DataFrame) -> pa.Table:
+    """The frame as Arrow, strings as views: nothing is copied."""
+    return frame.to_arrow(compat_level=pl.CompatLevel.newest())
+
+
+def _append(lake: Lake, table: schema.Table, frames: dict[str, pl.DataFrame]) -> None:
+    """Append the frames of those transactions that the table does not hold yet."""
+    there = lake.holds(table.name, frames)
+    missing = [name for name in frames if name not in there]
+    if missing:
+        lake.append(table.name, table.conform(pl.concat([frames[name] for name in missing])).to_arrow(), missing)
+
+
+def _account(workspace: Workspace, result: FileResult, now: datetime) -> dict[str, Any]:
+    return {
+        **{name: getattr(result, name) for name in schema.SOURCE_FILE.schema if name not in {"path", "at"}},
+        "path": workspace.shown(result.path), "at": now,
+    }

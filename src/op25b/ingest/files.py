@@ -1,0 +1,239 @@
+"""Which input files there are, and what of each is new: told by the SHA-256 of its content, decompressed."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from op25b import schema
+from op25b.errors import InputError, Op25bError
+from op25b.lake import Lake
+from op25b.readers import Format, Kind, Source, choose
+from op25b.readers.base import BOUNDARY
+from op25b.readers.content import Content, Known, examine
+from op25b.readers.text import compression
+from op25b.workspace import FlowInput, Input, LeaseInput, MailInput, SubscriberInput, Workspace
+
+# A log written to this recently may end in half a record, which is left for the next time.
+RECENT_SECONDS = 300
+
+
+@dataclass
+class FileResult:
+    """What became of one input file.
+
+    `new`: read now; `known`: its content was read before; `open`: nfcapd is still writing it; `failed`: see `error`.
+    `reasons` counts why rows were rejected.
+    """
+
+    path: Path
+    kind: Kind
+    state: str
+    sha256: str = ""
+    format: str = ""
+    bytes: int = 0
+    rows_read: int = 0
+    rows_kept: int = 0
+    rows_rejected: int = 0
+    first: datetime | None = None
+    last: datetime | None = None
+    error: str = ""
+    content_bytes: int = 0
+    offset: int = 0
+    first_line: int = 1
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def rows_filtered(self) -> int:
+        """Good rows that are none of our business."""
+        return self.rows_read - self.rows_kept - self.rows_rejected
+
+
+@dataclass(frozen=True)
+class NewFile:
+    """A file with new content; `weight` is about how many bytes of it are to be read when it is unpacked."""
+
+    result: FileResult
+    source: Source
+    format: Format
+    weight: int
+
+    @property
+    def transaction(self) -> str:
+        """What the lake's commits remember the file by."""
+        return f"{self.format.kind}/{self.result.sha256}"
+
+
+def plan(workspace: Workspace, lake: Lake) -> tuple[list[FileResult], list[NewFile]]:
+    """One result per input file, in the settings' order, and those files that have something new."""
+    known = _Known(lake)
+    hashes = _Hashes(workspace.lake_path / ".hashes.json")
+    results: dict[tuple[Kind, Path], FileResult] = {}
+    named: list[tuple[FileResult, Input]] = []
+    for kind, settings in _inputs(workspace):
+        paths = workspace.expand(settings.path)
+        if not paths:
+            path = workspace.root / settings.path
+            results.setdefault((kind, path), FileResult(path, kind, "failed", error=(
+                f"{settings.path}: no such file\n  check the path under [[inputs.{kind}]] in op25b.toml")))
+        for path in paths:
+            if (kind, path) not in results:
+                result = results[kind, path] = FileResult(path, kind, "new")
+                named.append((result, settings))
+    look = _Look(workspace, hashes, known)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        new = [look.at(*file, found) for file, found in
+               zip(named, pool.map(lambda file: look.first(*file), named), strict=True)]
+    hashes.save()
+    return list(results.values()), [file for file in new if file]
+
+
+class _Look:
+    """Looks at files: at each alone (any number at a time), then at one after the other."""
+
+    def __init__(self, workspace: Workspace, hashes: _Hashes, known: _Known) -> None:
+        self._workspace, self._hashes, self._known = workspace, hashes, known
+
+    def first(self, result: FileResult, settings: Input) -> tuple[Format, Content] | None:
+        """Format and content; None of a file still being written, unchanged since it was read, or unreadable."""
+        path = result.path
+        try:
+            result.bytes = path.stat().st_size
+            if path.name.startswith("nfcapd.current"):
+                result.state = "open"
+                return None
+            result.sha256 = self._hashes.of(path) or ""
+            if result.sha256 and self._known.holds(result.kind, result.sha256):
+                result.state = "known"
+                return None
+            form, _ = choose(path, result.kind, settings.format)
+            packed = compression(path) is not None
+            recent = not packed and time.time() - path.stat().st_mtime < RECENT_SECONDS
+            return form, examine(path, self._known.of(result.kind), BOUNDARY.get(form.growth) if recent else None)
+        except (Op25bError, OSError) as error:
+            result.state, result.error = "failed", str(error)
+            return None
+
+    def at(self, result: FileResult, settings: Input, found: tuple[Format, Content] | None) -> NewFile | None:
+        """What there is to read of a file; None when all of its content is known, also from a file before it."""
+        if found is None:
+            return None
+        form, content = found
+        result.sha256, result.content_bytes, result.format = content.sha256, content.length, form.name
+        if not content.held_back:
+            self._hashes.remember(result.path, content.sha256)
+        if self._known.holds(result.kind, content.sha256) or (content.length == 0 and content.held_back):
+            result.state = "known" if content.length else "open"
+            return None
+        source = source_of(self._workspace, result.path, settings)
+        if content.before is not None and content.before.held_rows and form.growth != "again":
+            if form.growth == "refused":
+                problem = "has grown since it was read, and its format cannot be read on from there"
+                remedy = "name finished files only under its input's path, for example rotated ones"
+                result.state, result.error = "failed", str(InputError(result.path, problem, remedy))
+                return None
+            result.offset, result.first_line = content.before.length, content.first_line
+            source = replace(source, resume=content.before.last)
+        self._known.add(result.kind, content.sha256)  # the same content may have a second name in this run
+        return NewFile(result, source, form, result.content_bytes - result.offset)
+
+
+class _Known:
+    """The content whose accounting is in the lake, by kind."""
+
+    def __init__(self, lake: Lake) -> None:
+        files = lake.files("source_file")
+        parts = [pl.read_parquet(file, glob=False) for file in files]
+        rows = pl.concat([schema.SOURCE_FILE.empty(), *parts], how="diagonal_relaxed")
+        self._hashes: dict[str, set[str]] = {}
+        self._contents: dict[str, list[Known]] = {}
+        for row in rows.iter_rows(named=True):
+            self.add(row["kind"], row["sha256"])
+            if row["content_bytes"] is None:  # read by an op25b that knew whole files only
+                continue
+            held_rows = row["rows_read"] > 0 or row["offset"] > 0
+            self._contents.setdefault(row["kind"], []).append(
+                Known(row["sha256"], row["content_bytes"], held_rows, row["last"]))
+
+    def add(self, kind: str, sha256: str) -> None:
+        """Content that this run reads."""
+        self._hashes.setdefault(kind, set()).add(sha256)
+
+    def holds(self, kind: str, sha256: str) -> bool:
+        """Whether the content is read already, or will be in this run."""
+        return sha256 in self._hashes.get(kind, ())
+
+    def of(self, kind: str) -> list[Known]:
+        """What a file of this kind may begin with."""
+        return self._contents.get(kind, [])
+
+
+def _inputs(workspace: Workspace) -> Iterator[tuple[Kind, Input]]:
+    inputs = workspace.config.inputs
+    for kind in ("subscribers", "leases", "mail", "flows"):
+        for settings in getattr(inputs, kind):
+            yield kind, settings
+
+
+def source_of(workspace: Workspace, path: Path, settings: Input) -> Source:
+    """A file with what its input's settings say of it."""
+    site = workspace.config.site.timezone
+    match settings:
+        case FlowInput():
+            return Source(path, settings.timezone or site, sampling_interval=settings.sampling_interval,
+                          columns=settings.columns, time_unit=settings.time_unit, stated_timezone=settings.timezone)
+        case MailInput():
+            return Source(path, settings.timezone or site, year=settings.year)
+        case LeaseInput():
+            return Source(path, settings.timezone or site, year=settings.year, identify_by=settings.identify_by,
+                          map_e=settings.map_e)
+        case SubscriberInput():
+            return Source(path, site, columns=settings.columns)
+    msg = f"no such kind of input: {type(settings).__name__}"
+    raise TypeError(msg)
+
+
+class _Hashes:
+    """SHA-256 of files; remembered by path, size and modification time, so that a run with nothing new is quick."""
+
+    def __init__(self, cache: Path) -> None:
+        self._cache = cache
+        self._known: dict[str, list[Any]] = {}
+        try:
+            known = json.loads(cache.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            known = None
+        if isinstance(known, dict):
+            self._known = {path: entry for path, entry in known.items() if isinstance(entry, list) and len(entry) == 3}
+        self._used: dict[str, list[Any]] = {}
+
+    def of(self, path: Path) -> str | None:
+        """The hash of the content, where the file has not changed since it was remembered."""
+        status = path.stat()
+        entry = self._known.get(str(path))
+        if entry is None or entry[:2] != [status.st_size, status.st_mtime_ns]:
+            return None
+        self._used[str(path)] = entry
+        return str(entry[2])
+
+    def remember(self, path: Path, sha256: str) -> None:
+        """The hash of the whole content of a file as it is now."""
+        status = path.stat()
+        self._used[str(path)] = [status.st_size, status.st_mtime_ns, sha256]
+
+    def save(self) -> None:
+        """Remember what was asked for in this run."""
+        self._cache.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self._cache.with_suffix(".new")
+        temporary.write_text(json.dumps(self._used), encoding="utf-8")
+        temporary.replace(self._cache)
