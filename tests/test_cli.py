@@ -127,6 +127,25 @@ def test_explain_speaks_japanese_and_english(sample: OpenWorkspace) -> None:
         assert text in english
 
 
+def test_too_many_rejected_rows_fail_the_run_after_the_others_are_in(tmp_path: Path) -> None:
+    op25b("init", tmp_path / "w")
+    settings = tmp_path / "w/op25b.toml"
+    (tmp_path / "w/good.log").write_text("2026-11-24T12:00:01Z mx postfix/qmgr[2]: ABCDEF0123: removed\n")
+    good = "2026-11-24T12:00:02Z mx postfix/qmgr[2]: ABCDEF0124: removed\n"
+    (tmp_path / "w/bad.log").write_text(99 * good + 2 * "?\n")
+    inputs = '\n[[inputs.mail]]\npath = "bad.log"\n[[inputs.mail]]\npath = "good.log"\n'
+    settings.write_text(settings.read_text() + inputs)
+    done = op25b("-w", tmp_path / "w", "ingest", "--format", "json")
+    assert done.returncode == 2
+    assert "bad.log: 2 of 101 rows were rejected, more than max_rejected_share = 0.01 under [quality]" in done.stderr
+    assert [(row["rows_kept"], row["reasons"]) for row in json.loads(done.stdout)] == [
+        (99, "no syslog time stamp (2)"), (1, "")]
+    settings.write_text(settings.read_text() + "[quality]\nmax_rejected_share = 0.02\n")
+    with (tmp_path / "w/bad.log").open("a") as file:
+        file.write(99 * good + "?\n")
+    assert op25b("-w", tmp_path / "w", "ingest").returncode == 0
+
+
 def test_inspect_says_what_a_file_is_and_stores_nothing(sample: OpenWorkspace, tmp_path: Path) -> None:
     before = sample.status().select("table", "rows", "version")
     flows = max((sample.workspace.root / "raw" / "flows").iterdir())
