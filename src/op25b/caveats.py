@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from op25b.engine import duckdb as engine
 from op25b.engine.build import is_stale
+from op25b.policy.lint import lint
 from op25b.texts import Text
 from op25b.workspace import Language, Workspace
 
@@ -33,6 +34,9 @@ _TEXTS: dict[str, Text] = {
     "plan-unused": {
         "ja": "方針が挙げるプランのうち、どの回線にもないもの：{plans}",
         "en": "plans that the policies name and no line has: {plans}"},
+    "lint": {
+        "ja": "方針に誤りの疑いがあります（{rules}）。op25b lint で確認してください。",
+        "en": "lint finds errors in the policies ({rules}): run 'op25b lint'"},
     "fixed-blocked": {
         "ja": "固定IPなのに除外されず、新たに規制される回線：{count}",
         "en": "lines with fixed addresses that are newly blocked, as no rule exempts their plan: {count}"},
@@ -43,7 +47,7 @@ def caveats(workspace: Workspace, language: Language, before: str = "current", a
             fixed_blocked: int = 0) -> dict[str, str]:
     """What the results of a workspace could not know, by key; empty where there is nothing to say.
 
-    Keys: stale, no-leases, unattributed, sampling-unknown, sampled, no-list, plan-unused, fixed-blocked.
+    Keys: stale, no-leases, unattributed, sampling-unknown, sampled, no-list, plan-unused, lint, fixed-blocked.
     """
     connection = engine.session(workspace)
     flows, unknown, interval = connection.sql("""
@@ -75,6 +79,10 @@ def caveats(workspace: Workspace, language: Language, before: str = "current", a
         found["no-list"] = {}
     elif named - plans:
         found["plan-unused"] = {"plans": ", ".join(sorted(named - plans))}
+    named_policies = [name for name in dict.fromkeys((before, after)) if name in workspace.config.policy]
+    if errors := [row for row in lint(workspace, named_policies) if row.severity == "error"]:
+        rules = dict.fromkeys(f"{row.policy}: {row.rule or row.finding}" for row in errors)
+        found["lint"] = {"rules": ", ".join(rules)}
     if fixed_blocked:
         found["fixed-blocked"] = {"count": f"{fixed_blocked:,}"}
     return {key: _TEXTS[key][language].format(**values) for key, values in found.items()}

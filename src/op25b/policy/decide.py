@@ -10,7 +10,7 @@ from op25b.policy.resolve import PROTOCOLS, Range, Resolved, Term, resolve
 from op25b.readers.base import ip_key
 from op25b.workspace import Policy
 
-__all__ = ["PROTOCOLS", "Connection", "Decision", "decide", "decide_session"]
+__all__ = ["PROTOCOLS", "Connection", "Decision", "decide", "decide_session", "matches"]
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def decide(policy: Policy | Resolved, connection: Connection, moment: datetime |
     resolved = resolve(policy) if isinstance(policy, Policy) else policy
     if connection.own_line:
         for term in resolved.at(moment):
-            if _matches(term, connection):
+            if matches(term, connection):
                 return Decision(term.action, term.name)
     return Decision("allow", None)
 
@@ -67,7 +67,8 @@ def decide_session(policy: Policy | Resolved, connection: Connection, moment: da
     return back if back.action == "block" else there
 
 
-def _matches(term: Term, connection: Connection) -> bool:
+def matches(term: Term, connection: Connection) -> bool:
+    """Whether a rule fits packets, at whatever moment."""
     return (
         term.direction == connection.direction
         and term.protocol == connection.protocol
