@@ -37,6 +37,7 @@ from op25b.readers.mail.common import (
     cut,
     domain,
     event,
+    field,
     integer,
     parted,
     read_syslog,
@@ -62,11 +63,25 @@ _MADE = r"^([0-9A-Za-z]{5,20}): (?:return to sender|sender notify|DSN|postmaster
 _PORTS = {"MTA": 25, "MTA-v4": 25, "MTA-v6": 25, "MTAv4": 25, "MTAv6": 25, "Daemon0": 25, "MSA": 587, "MSA-v4": 587,
           "MSA-v6": 587, "MSP": 587, "MSP-v4": 587, "MSP-v6": 587, "TLSMTA": 465, "SSA": 465, "SSLMTA": 465,
           "SMTPS": 465}
+_STATUS = {"2": "sent", "4": "deferred", "5": "bounced"}
 # What sysexits.h's codes are called in logs of old versions, which have no dsn=.
 _BOUNCES = (r"(?i)^(?:user unknown|host unknown|service unavailable|data format error|remote protocol error|"
             r"local config|can't create output|insufficient permission|permission denied|command line usage|"
             r"addressee unknown|"
             r"internal error|unknown mailer error|name server: .*(?:host not found|no data)|[5][0-9][0-9] )")
+
+# What nearly all lines look like, read in one pass; what does not match is read part by part.
+_PEER = r"[^,\[\]]*\[(?:IPv6:)?(?P<ip>[0-9A-Fa-f.:]+)\]"
+_USUAL_LOGIN = rf"^AUTH=server, relay={_PEER}, authid=(?P<user>[^,]*), mech=(?P<mechanism>[^,]*), bits=[0-9]+$"
+_USUAL_DELIVERY = (
+    r"^to=<[^<>\",@]*@(?P<domain>[^<>\",@]*)>, (?:ctladdr=<[^<>\",]*> \([0-9/]*\), )?delay=[0-9:+]+, xdelay=[0-9:+]+, "
+    rf"mailer=[a-z0-9]+, pri=[0-9]+, relay={_PEER}, dsn=(?P<dsn>(?P<class>[245])\.[0-9]{{1,3}}\.[0-9]{{1,3}}), "
+    r"stat=(?P<stat>Sent|Deferred)[ :]"
+)
+_USUAL_MESSAGE = (
+    r"^from=<[^<>\",@]*@(?P<domain>[^<>\",@]*)>, size=(?P<size>[0-9]{1,18}), class=-?[0-9]+, "
+    rf"nrcpts=(?P<count>[1-9][0-9]{{0,8}}), msgid=<[^<>,]*>, (?:bodytype=[0-9A-Z]+, )?proto=[A-Z]+, daemon=(?P<daemon>[^,]*), relay={_PEER}$"
+)
 
 queue, body = pl.col("queue"), pl.col("body")
 _KINDS = {
@@ -161,7 +176,25 @@ def _address(relay: pl.Expr) -> pl.Expr:
     return cut(_last(relay, "["), "]")[0].str.strip_prefix("IPv6:")
 
 
+def _usual(part: pl.DataFrame, pattern: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The lines that match, with the groups as column `f`, and the others."""
+    found = part.with_columns(body.str.extract_groups(pattern).alias("f"))
+    matches = found["f"].struct.field("ip").is_not_null()
+    if matches.all():
+        return found, part.clear()
+    return found.filter(matches), part.filter(~matches)
+
+
 def _delivery(part: pl.DataFrame) -> pl.LazyFrame:
+    usual, others = _usual(part, _USUAL_DELIVERY)
+    events = event(
+        usual.lazy(), "delivery", FINE, _QUEUE, field("domain").str.to_lowercase().alias("recipient_domain"),
+        field("ip").alias("next_hop_ip"), field("class").replace_strict(_STATUS).alias("status"),
+        field("dsn").alias("dsn"))
+    return pl.concat([events, _unusual_delivery(others)], how="diagonal") if others.height else events
+
+
+def _unusual_delivery(part: pl.DataFrame) -> pl.LazyFrame:
     part = parted(part.with_columns(body.str.slice(3)), "body", ", delay=", "to", "more")
     part = parted(part, "more", ", stat=", "how", "stat")
     part = parted(parted(part, "how", ", dsn=", "how", "code"), "how", ", relay=", "how", "relay")
@@ -169,8 +202,7 @@ def _delivery(part: pl.DataFrame) -> pl.LazyFrame:
     to = cut(pl.col("to"), ", ctladdr=")[0].str.strip_suffix(" [more]").str.strip_suffix(",")
     by_words = pl.when(stat.str.starts_with("Sent")).then(pl.lit("sent")).when(stat.str.starts_with("Deferred")).then(
         pl.lit("deferred")).when(stat.str.contains(_BOUNCES)).then(pl.lit("bounced"))
-    by_dsn = pl.col("dsn").str.slice(0, 1).replace_strict(
-        ["2", "4", "5"], ["sent", "deferred", "bounced"], default=None, return_dtype=pl.String)
+    by_dsn = pl.col("dsn").str.slice(0, 1).replace_strict(_STATUS, default=None, return_dtype=pl.String)
     named = part.lazy().with_columns(
         pl.when(code.str.contains(rf"^{DSN}$")).then(code).alias("dsn"), _address(pl.col("relay")).alias("next_hop_ip"),
         to.str.split(",").alias("to"),
@@ -183,23 +215,15 @@ def _delivery(part: pl.DataFrame) -> pl.LazyFrame:
 
 
 def _message(part: pl.DataFrame, logins: pl.DataFrame) -> pl.LazyFrame:
-    part = parted(part.with_columns(body.str.slice(5)), "body", ", size=", "sender", "more")
-    more = pl.col("more")
-    numbers = more.str.extract_groups(_NUMBERS).struct
-    service, relay = cut(pl.coalesce(_last(more, ", daemon="), more), ", relay=")
-    service = pl.when(relay.is_not_null() & ~relay.str.contains(",", literal=True)).then(service)
-    service = service.str.replace(_DETAILS, "")
-    auth_type = more.str.extract(_AUTH_TYPE) if part["more"].str.contains(", auth=", literal=True).any() else FINE
-    part = part.with_columns(
-        domain(pl.col("sender")).alias("sender_domain"), integer(numbers.field("1"), pl.Int64).alias("size_bytes"),
-        integer(numbers.field("2")).alias("recipients"),
-        _address(_last(more, ", relay=")).alias("client_ip"),
-        service.replace_strict(_PORTS, default=None, return_dtype=pl.Int32).alias("listener_port"),
-        auth_type.replace(["NONE", ""], [None, None]).alias("auth_type"),
-        unless(numbers.field("2").is_not_null(), "message without sender, size or recipients").alias("reason"),
-    ).filter((pl.col("recipients") > 0) | pl.col("reason").is_not_null())
-    part = _with_login(part, logins)
-    logged = part.lazy().with_columns(
+    usual, others = _usual(part, _USUAL_MESSAGE)
+    read = usual.select(
+        *_LINE, field("domain").str.to_lowercase().alias("sender_domain"),
+        integer(field("size"), pl.Int64).alias("size_bytes"), integer(field("count")).alias("recipients"),
+        field("ip").alias("client_ip"), _port(field("daemon")).alias("listener_port"), FINE.alias("auth_type"),
+        FINE.alias("reason"))
+    if others.height:
+        read = pl.concat([read, _unusual_message(others)])
+    logged = _with_login(read, logins).lazy().with_columns(
         pl.coalesce("mechanism", "auth_type").str.to_uppercase().alias("auth_mechanism"),
         pl.col("user").alias("auth_user"))
     logged = logged.with_columns(pl.when(pl.col("auth_mechanism").is_not_null()).then(statement=True).alias("auth_ok"))
@@ -209,6 +233,30 @@ def _message(part: pl.DataFrame, logins: pl.DataFrame) -> pl.LazyFrame:
                                                       "auth_ok", "sender_domain")),
         event(logged, "queued", why, _QUEUE, pl.col("sender_domain", "size_bytes", "recipients")),
     ], how="diagonal")
+
+
+_LINE = ("line", "times", "at", "host", "tag", "queue")
+
+
+def _port(service: pl.Expr) -> pl.Expr:
+    return service.replace_strict(_PORTS, default=None, return_dtype=pl.Int32)
+
+
+def _unusual_message(part: pl.DataFrame) -> pl.DataFrame:
+    part = parted(part.with_columns(body.str.slice(5)), "body", ", size=", "sender", "more")
+    more = pl.col("more")
+    numbers = more.str.extract_groups(_NUMBERS).struct
+    service, relay = cut(pl.coalesce(_last(more, ", daemon="), more), ", relay=")
+    service = pl.when(relay.is_not_null() & ~relay.str.contains(",", literal=True)).then(service)
+    auth_type = more.str.extract(_AUTH_TYPE) if part["more"].str.contains(", auth=", literal=True).any() else FINE
+    return part.select(
+        *_LINE, domain(pl.col("sender")).alias("sender_domain"),
+        integer(numbers.field("1"), pl.Int64).alias("size_bytes"), integer(numbers.field("2")).alias("recipients"),
+        _address(_last(more, ", relay=")).alias("client_ip"),
+        _port(service.str.replace(_DETAILS, "")).alias("listener_port"),
+        auth_type.replace(["NONE", ""], [None, None]).alias("auth_type"),
+        unless(numbers.field("2").is_not_null(), "message without sender, size or recipients").alias("reason"),
+    ).filter((pl.col("recipients") > 0) | pl.col("reason").is_not_null())
 
 
 def _with_login(messages: pl.DataFrame, logins: pl.DataFrame) -> pl.DataFrame:
@@ -224,13 +272,19 @@ def _with_login(messages: pl.DataFrame, logins: pl.DataFrame) -> pl.DataFrame:
 
 def _logged_in(part: pl.DataFrame) -> pl.DataFrame:
     """Add client_ip, user and mechanism of successful logins."""
-    part = parted(part.with_columns(body.str.slice(19)), "body", ", authid=", "relay", "named")
+    usual, others = _usual(part, _USUAL_LOGIN)
+    usual = usual.with_columns(field("ip").alias("client_ip"), field("user").alias("user"),
+                               field("mechanism").str.to_uppercase().alias("mechanism")).drop("f")
+    if others.is_empty():
+        return usual
+    others = parted(others.with_columns(body.str.slice(19)), "body", ", authid=", "relay", "named")
     user, mechanism = cut(pl.col("named"), ", mech=")
     # A user's name may contain anything, also another `, mech=`.
     odd = pl.when(mechanism.str.contains(", mech=", literal=True)).then("named").str.extract_groups(_USER).struct
-    return part.with_columns(
+    others = others.with_columns(
         _address(pl.col("relay")).alias("client_ip"), pl.coalesce(odd.field("1"), user).alias("user"),
         pl.coalesce(odd.field("2"), cut(mechanism, ", bits=")[0]).str.to_uppercase().alias("mechanism"))
+    return pl.concat([usual, others.select(usual.columns)]).sort("line")
 
 
 def _login(part: pl.DataFrame) -> pl.LazyFrame:
