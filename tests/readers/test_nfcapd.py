@@ -64,6 +64,13 @@ def test_records_on_mail_ports(capture: Path) -> None:
     assert choose(capture, "flows")[1] == "nfdump magic 0xA50C, layout version 2"
 
 
+def test_a_large_file_is_printed_by_two(capture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nfcapd, "_LARGE_BYTES", 0)
+    result = read(capture)
+    assert table(result) == EXPECTED
+    assert (result.read, result.kept, result.filtered) == (6, 4, 2)
+
+
 @pytest.mark.parametrize("option", ["-z", "-j", "-y"])
 def test_compression_by_nfcapd(tmp_path: Path, option: str, capture: Path) -> None:
     assert table(read(write_nfcapd(tmp_path, FLOWS, [option]))) == EXPECTED

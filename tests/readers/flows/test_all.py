@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from op25b.errors import Op25bError
+from op25b.errors import InputError, Op25bError
 from op25b.readers import FORMATS, choose
 from op25b.readers.base import Head, Source
 from op25b.readers.flows import delimited, jsonlines
@@ -72,6 +73,19 @@ def test_a_file_put_twice_end_to_end_has_every_row_twice(tmp_path: Path, name: s
     one, both = read(own, tmp_path, text), read(own, tmp_path, text + text)
     assert both.frame.equals(one.frame.vstack(one.frame))
     assert (both.read, both.kept, both.filtered) == (2 * one.read, 2 * one.kept, 2 * one.filtered)
+
+
+@pytest.mark.parametrize("name", ["nfdump-csv 48", "goflow2", "zeek"])
+def test_what_comes_before_damage_is_kept(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    own, text = samples.TEXT[name]
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", 4096)
+    monkeypatch.setattr(jsonlines, "BLOCK_BYTES", 4096)
+    path = tmp_path / "input.gz"
+    path.write_bytes(gzip.compress(text.encode() * 2000)[:-100])
+    kept: list[int] = []
+    with pytest.raises(InputError, match="cannot be read to its end"):
+        kept.extend(batch.rows_kept for batch in FORMS[own].read(Source(path, "Asia/Tokyo")))
+    assert sum(kept) > 1500 * read(own, tmp_path, text).kept
 
 
 # In nfdump's pretty-printed array a line is no record.

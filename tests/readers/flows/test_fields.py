@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from op25b.readers.flows import fields
+from op25b.readers.base import canonical_ips, ip_key, parse_ip
+from op25b.readers.flows import fields, jsonlines
+from op25b.workspace import MAIL_PORTS
 
 
 def utc(text: str, zone: str = "Asia/Tokyo", unit: str | None = "s") -> str | None:
@@ -81,3 +85,19 @@ def test_no_text_raises(text: str, unit: str | None) -> None:
 def test_flags(text: str, bits: int | None) -> None:
     frame = pl.DataFrame({"flags": [text]})
     assert frame.select(fields.flags(frame["flags"])).item() == bits
+
+
+def test_the_expression_of_other_ports_matches_all_numbers_but_ours() -> None:
+    wrong = [number for number in range(70_000)
+             if (re.fullmatch(jsonlines.OTHER_PORT, str(number)) is None) != (number in MAIL_PORTS)]
+    assert wrong == []
+    assert re.fullmatch(jsonlines.OTHER_PORT, "025") is None
+
+
+@given(st.one_of(st.ip_addresses(v=6).map(str), st.ip_addresses(v=6).map(lambda ip: ip.exploded),
+                 st.text("0123456789abcdefABCDEF:.%/ ", max_size=20),
+                 st.ip_addresses(v=4).map(lambda ip: f"::ffff:{ip}"), st.ip_addresses(v=4).map(lambda ip: f"::{ip}")))
+def test_addresses_of_columns_are_those_of_single_texts(text: str) -> None:
+    frame = canonical_ips(pl.DataFrame({"ip": [text]}), {"ip": "key"})
+    parsed = parse_ip(text)
+    assert frame.row(0) == ((None, None) if parsed is None else (str(parsed), ip_key(text)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import polars as pl
 
 from op25b.readers.base import canonical_ips, rejects
@@ -9,6 +11,7 @@ from op25b.workspace import MAIL_PORTS
 
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 TCP = 6
+_NEEDED = ("first_seen", "last_seen", "src_ip", "dst_ip", "src_port", "dst_port", "protocol", "packets", "bytes")
 
 
 def flag_bits(text: str) -> int | None:
@@ -50,20 +53,22 @@ def finish(frame: pl.DataFrame, what: str) -> tuple[pl.DataFrame, pl.DataFrame]:
     format says more than flags do.
     """
     frame = canonical_ips(frame, {"src_ip": "src_key", "dst_ip": "dst_key"})
-    needed = ["first_seen", "last_seen", "src_ip", "dst_ip", "src_port", "dst_port", "protocol", "packets", "bytes"]
-    missing = pl.concat_str([pl.when(pl.col(c).is_null()).then(pl.lit(c + " ")) for c in needed], ignore_nulls=True)
+    missing = pl.any_horizontal(pl.col(c).is_null() for c in _NEEDED)
     backwards = (pl.col("last_seen") < pl.col("first_seen")).fill_null(value=False)
-    known = pl.col("problem") if "problem" in frame.columns else pl.lit(None, pl.String)
-    frame = frame.with_columns(
-        pl.when(known.is_not_null()).then(known)
-        .when(missing != "").then(pl.lit("unreadable: ") + missing.str.strip_chars_end())
-        .when(backwards).then(pl.lit("ends before it starts"))
-        .alias("reason")
-    )
-    bad = frame.filter(pl.col("reason").is_not_null())
-    good = frame.filter(pl.col("reason").is_null()).drop("reason", "record", "problem", strict=False)
-    flags, port, interval = pl.col("tcp_flags"), pl.col("src_port"), pl.col("sampling_interval")
+    known = pl.col("problem").is_not_null() if "problem" in frame.columns else pl.lit(value=False)
+    is_bad = frame.select((missing | backwards | known).alias("bad")).to_series()
+    good = frame.drop("record", "problem", strict=False)
+    bad = rejects([])
+    if is_bad.any():  # seldom, so it is not found out for all
+        bad = rejects((row["record"], None, f"{what} {_reason(row)}", None)
+                      for row in frame.filter(is_bad).iter_rows(named=True))
+        good = good.filter(~is_bad)
     if "established" not in good.columns:
+        flags, port, interval = pl.col("tcp_flags"), pl.col("src_port"), pl.col("sampling_interval")
         good = good.with_columns(established(flags, port, interval).alias("established"))
-    shown = [(row["record"], None, f"{what} {row['reason']}", None) for row in bad.iter_rows(named=True)]
-    return good, rejects(shown)
+    return good, bad
+
+
+def _reason(row: dict[str, Any]) -> str:
+    missing = [name for name in _NEEDED if row[name] is None]
+    return row.get("problem") or (f"unreadable: {' '.join(missing)}" if missing else "ends before it starts")

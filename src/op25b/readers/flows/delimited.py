@@ -1,7 +1,8 @@
 """Delimited text with a header line → pieces of text columns under our names, block by block.
 
-Field counts are checked on the few suspicious lines only (last field empty, or one too many), where blank lines,
-repeated headers and a format's own noise (summaries, comments) are told from broken rows.
+Of most lines only the ports are looked at; the few that these do not rule out are split into columns. Field counts
+are checked on the few suspicious lines only (last field empty, or one too many), where blank lines, repeated headers
+and a format's own noise (summaries, comments) are told from broken rows.
 """
 
 from __future__ import annotations
@@ -10,14 +11,15 @@ import csv
 import re
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import partial
 
 import polars as pl
 
 from op25b.errors import InputError
 from op25b.readers.base import Source
-from op25b.readers.flows.records import Piece
+from op25b.readers.flows.records import Left, Parse, Piece, left, parsed
 from op25b.readers.text import ahead, chunks, lines_of, opened, readable
+from op25b.workspace import MAIL_PORTS
 
 # Larger blocks are slower: memory for them is taken from, and given back to, the system each time.
 BLOCK_BYTES = 8 * 2**20
@@ -44,6 +46,7 @@ class Syntax:
     noise: str | None = None  # a regular expression of lines that are no rows
     marker: bytes | None = None  # starts header lines that may occur again with other columns
     quoted: bool = False
+    padded: bool = False  # numbers may have blanks around them
 
 
 def separator_of(header: str) -> str:
@@ -60,24 +63,33 @@ def names_of(header: str, separator: str | None = None) -> list[str]:
 
 def pieces(source: Source, syntax: Syntax) -> Iterator[Piece]:
     """Read the file; an `InputError` says when it has no header line."""
-    return ahead(_pieces(source, syntax))
+    return parsed(ahead(_blocks(source, syntax)))
 
 
-def _pieces(source: Source, syntax: Syntax) -> Generator[Piece, None, None]:
+def _blocks(source: Source, syntax: Syntax) -> Generator[Left, None, None]:
     layout: Layout | None = None
+    parse: Parse = _no_columns
     line = 1
     with opened(source.path) as stream, readable(source.path):
         for data in chunks(stream, BLOCK_BYTES):
             for part in _segments(_unified(data), syntax.marker):
-                layout = (_header(part, syntax) if layout is None or _starts(part, syntax.marker) else None) or layout
+                new = _header(part, syntax) if layout is None or _starts(part, syntax.marker) else None
+                if new is not None and new != layout:
+                    layout = new
+                    parse = partial(_columns, layout, syntax)
                 if layout is None and _only_noise(part, syntax):
                     line += part.count(b"\n")
                     continue
                 if layout is None:
                     raise InputError(source.path, "no header line with column names at its start", syntax.missing, 1)
-                piece, lines = _piece(part, layout, syntax, line)
-                line += lines
-                yield piece
+                lines = lines_of(part)
+                kept = _not_ruled_out(part, lines, layout, syntax)
+                yield left(kept + line, lines.gather(kept), lines.len() - kept.len(), parse)
+                line += lines.len()
+
+
+def _no_columns(_records: pl.Series, _data: bytes) -> pl.DataFrame:
+    raise AssertionError
 
 
 def _unified(data: bytes) -> bytes:
@@ -110,30 +122,38 @@ def _header(part: bytes, syntax: Syntax) -> Layout | None:
     return None
 
 
-def _piece(data: bytes, layout: Layout, syntax: Syntax, first: int) -> tuple[Piece, int]:
-    """The rows of a block, and how many lines it has."""
+def _not_ruled_out(data: bytes, lines: pl.Series, layout: Layout, syntax: Syntax) -> pl.Series:
+    """Places of the lines that are not whole rows with two ports none of which is ours."""
+    width = len(layout.names)
+    ports = [layout.names.index(layout.columns[name]) for name in ("src_port", "dst_port")]
+    table = _read(data, layout.separator, width, sorted({*ports, width - 1, width}), quote=None)
+    if table.height != lines.len():
+        return pl.int_range(lines.len(), eager=True)
+    numbers = [pl.col(f"c{at}").str.strip_chars() if syntax.padded else pl.col(f"c{at}") for at in ports]
+    foreign = [~number.cast(pl.UInt16, strict=False).is_in(MAIL_PORTS) for number in numbers]
+    others = pl.all_horizontal(*foreign, pl.col(f"c{width - 1}") != "", pl.col(f"c{width}") == "")
+    is_other = table.select(others.fill_null(value=False)).to_series()
+    if syntax.quoted and b'"' in data:  # what is quoted may hold separators
+        is_other &= ~lines.str.contains('"', literal=True)
+    return (~is_other).arg_true()
+
+
+def _columns(layout: Layout, syntax: Syntax, records: pl.Series, data: bytes) -> pl.DataFrame:
+    """The columns of these lines, with record and problem; lines that are no rows are left out."""
     frame = _cells(data, layout, syntax)
-    height = frame.height
     width = len(layout.names)
     names = {name: f"c{at}" for at, name in reversed(list(enumerate(layout.names)))}
-    frame = frame.with_row_index("record", first).with_columns(
-        pl.col("record").cast(pl.Int64), pl.lit(None, pl.String).alias("problem")
-    )
+    frame = frame.with_columns(records, pl.lit(None, pl.String).alias("problem"))
     header = layout.header.strip()
     odd = (pl.col(f"c{width - 1}") == "") | (pl.col(f"c{width}") != "") | pl.col("c0").str.ends_with(layout.names[0])
-    suspicious = frame.filter(odd)["record"]
-
-    @cache
-    def lines() -> pl.Series:
-        return lines_of(data)
-
-    if suspicious.len():
-        texts = lines().gather(suspicious - first)
-        verdict = _verdicts(texts, suspicious, layout, re.compile(syntax.noise or r"(?!)"), header)
+    places = frame.select(odd.arg_true()).to_series()
+    if places.len():
+        verdict = _verdicts(lines_of(data).gather(places), records.gather(places), layout,
+                            re.compile(syntax.noise or r"(?!)"), header)
         frame = frame.update(verdict.drop("row"), on="record").filter(
             ~pl.col("record").is_in(verdict.filter(~pl.col("row"))["record"].implode()))
     selected = [pl.col(names[theirs]).alias(ours) for ours, theirs in layout.columns.items()]
-    return Piece(frame.select("record", "problem", *selected), lambda line: lines()[line - first], first), height
+    return frame.select("record", "problem", *selected)
 
 
 def _cells(data: bytes, layout: Layout, syntax: Syntax) -> pl.DataFrame:

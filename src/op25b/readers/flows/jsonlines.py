@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -17,10 +18,23 @@ import polars as pl
 from op25b.readers.base import Head, Source
 from op25b.readers.flows import fields
 from op25b.readers.flows.delimited import BLOCK_BYTES
-from op25b.readers.flows.records import Piece
+from op25b.readers.flows.records import Left, Parse, Piece, left, parsed
 from op25b.readers.text import ahead, chunks, lines_of, opened, readable
 from op25b.workspace import MAIL_PORTS
 
+
+def _other(ports: Sequence[int], begun: str = "") -> str:
+    """A regular expression for how a number may go on after the digits `begun` that is none of these ports."""
+    longer = [str(port) for port in ports if str(port).startswith(begun) and str(port) != begun]
+    following = sorted({number[len(begun)] for number in longer})
+    free = "".join(digit for digit in "0123456789" if digit not in following and (begun or digit != "0"))
+    ways = [f"[{free}][0-9]*", *(digit + _other(ports, begun + digit) for digit in following)]
+    if not begun:  # no other number begins with 0
+        return f"(?:{'|'.join(ways)}|0)"
+    return f"(?:{'|'.join(ways)})" + ("" if begun in map(str, ports) else "?")
+
+
+OTHER_PORT = _other(MAIL_PORTS)
 _AROUND = " \t\r,[]\ufeff"  # what stands around the objects of an array
 _SAMPLE = 100
 
@@ -55,19 +69,23 @@ def is_json(source: Source) -> bool:
 
 def objects(source: Source, keys: Keys) -> Iterator[Piece]:
     """Read the file; an `InputError` names a required field that its first objects lack."""
-    return ahead(_objects(source, keys))
+    return parsed(ahead(_blocks(source, keys)))
 
 
-def _objects(source: Source, keys: Keys) -> Generator[Piece, None, None]:
+def _blocks(source: Source, keys: Keys) -> Generator[Left, None, None]:
     names: dict[str, str] = {}
+    parse: Parse = partial(_decoded, names)
     with opened(source.path) as stream, readable(source.path):
         # Reading, finding the ports and (in the caller) converting overlap.
         for block in ahead(_records(chunks(stream, BLOCK_BYTES))):
-            is_noise = pl.col("text").str.starts_with(keys.noise) if keys.noise else pl.lit(value=False)
-            lines = block.filter(~is_noise)
-            names = names or _names(source, keys, lines["text"].head(_SAMPLE))
+            lines = block.filter(~pl.col("text").str.starts_with(keys.noise)) if keys.noise else block
+            if not names:
+                names = _names(source, keys, lines["text"].head(_SAMPLE))
+                parse = partial(_decoded, names)
             if lines.height:
-                yield _piece(lines, names)
+                kept = _not_ruled_out(lines, names)
+                texts = kept["text"].str.strip_chars(_AROUND)
+                yield left(kept["record"], texts, lines.height - kept.height, parse)
 
 
 def _names(source: Source, keys: Keys, texts: pl.Series) -> dict[str, str]:
@@ -113,36 +131,37 @@ def _gathered(block: bytes, first: int) -> pl.DataFrame:
     )
 
 
-def _piece(lines: pl.DataFrame, names: dict[str, str]) -> Piece:
-    """Objects that are not ruled out by their ports, decoded."""
+def _not_ruled_out(lines: pl.DataFrame, names: dict[str, str]) -> pl.DataFrame:
+    """Objects that are not ruled out by their ports."""
+    source, destination = names["src_port"], names["dst_port"]
+    # What most lines look like is looked for first, as taking out the numbers takes longer.
+    usual = _member(source) + r"[ \t]*,.*" + _member(destination) + r"[ \t]*[,}]"
+    rest = lines.filter(~pl.col("text").str.contains(usual))
     # NULL, where a line has no such field, rules nothing out.
-    other = ~_number(names["src_port"]).is_in(MAIL_PORTS) & ~_number(names["dst_port"]).is_in(MAIL_PORTS)
-    left = lines.filter(~other.fill_null(value=False))
-    others = lines.height - left.height
-    left = left.with_columns(pl.col("text").str.strip_chars(_AROUND)).filter(pl.col("text") != "")
+    other = ~_number(source).is_in(MAIL_PORTS) & ~_number(destination).is_in(MAIL_PORTS)
+    return rest.filter(~other.fill_null(value=False))
 
-    def text(line: int) -> str:
-        return str(left["text"][int(left["record"].search_sorted(line))])
 
-    return Piece(_decoded(left, names), text, int(lines["record"][0]), others)
+def _member(key: str) -> str:
+    return rf'"{re.escape(key)}"[ \t]*:[ \t]*"?{OTHER_PORT}"?'
 
 
 def _number(key: str) -> pl.Expr:
     return pl.col("text").str.extract(rf'"{re.escape(key)}"[ \t]*:[ \t]*"?([0-9]+)').cast(pl.UInt16, strict=False)
 
 
-def _decoded(left: pl.DataFrame, names: dict[str, str]) -> pl.DataFrame:
+def _decoded(names: dict[str, str], records: pl.Series, data: bytes) -> pl.DataFrame:
     schema = dict.fromkeys(names.values(), pl.String)
+    height = records.len()
     try:
-        text = left["text"].str.join("\n").item().encode()
-        values = pl.read_ndjson(text, schema=schema) if left.height else pl.DataFrame(schema=schema)
-        if values.height != left.height or values.select(pl.all_horizontal(pl.all().is_null()).any()).item():
+        values = pl.read_ndjson(data, schema=schema) if height else pl.DataFrame(schema=schema)
+        if values.height != height or values.select(pl.all_horizontal(pl.all().is_null()).any()).item():
             raise pl.exceptions.ComputeError("lines that are not objects")
-        problem = pl.Series("problem", [None], pl.String).new_from_index(0, left.height)
+        problem = pl.Series("problem", [None], pl.String).new_from_index(0, height)
     except pl.exceptions.PolarsError:
-        values, problem = _one_by_one(left["text"], list(schema))
+        values, problem = _one_by_one(lines_of(data), list(schema))
     columns = [values[theirs].alias(ours) for ours, theirs in names.items()]
-    return pl.DataFrame([left["record"], problem, *columns])
+    return pl.DataFrame([records, problem, *columns])
 
 
 def _one_by_one(texts: pl.Series, names: list[str]) -> tuple[pl.DataFrame, pl.Series]:

@@ -68,7 +68,8 @@ def _read_csv(source: Source) -> Iterator[Batch]:
         names = names_of(line)
         return Layout(separator_of(line), names, _mapping(source, names), line) if len(names) > 1 else None
 
-    yield from _batches(source, pieces(source, Syntax(layout, "the first line must name the columns", quoted=True)))
+    syntax = Syntax(layout, "the first line must name the columns", quoted=True, padded=True)
+    yield from _batches(source, pieces(source, syntax))
 
 
 def _read_json(source: Source) -> Iterator[Batch]:
@@ -91,7 +92,7 @@ def _tables(source: Source) -> Iterator[Piece]:
             first = 1
             for part in file.iter_batches(_ROWS, columns=sorted(set(columns.values()))):
                 table = pl.DataFrame(pl.from_arrow(part))
-                yield Piece(_piece(table, columns, first), lambda _line: None, first)
+                yield Piece(_piece(table, columns, first), lambda _line: None)
                 first += table.height
     except (pa.ArrowException, pl.exceptions.PolarsError) as error:
         raise InputError(source.path, f"cannot be read as flow records: {error}",

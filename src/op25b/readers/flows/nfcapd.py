@@ -8,13 +8,13 @@ packets and bytes by it, while the lake holds what was exported.
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import IO
 
@@ -22,13 +22,13 @@ import polars as pl
 
 from op25b.errors import InputError, MissingDependencyError
 from op25b.readers.base import Batch, Format, Head, Source, rejects
-from op25b.readers.flows.common import finish, flag_bits
+from op25b.readers.flows.common import TCP, finish, flag_bits
 from op25b.readers.text import ahead, chunks, compression, opened, readable
 from op25b.workspace import MAIL_PORTS
 
 # Column → nfdump's token for it.
 FIELDS = {
-    "first": "%tsr", "duration": "%tds", "received": "%trr", "protocol": "%pr", "src_ip": "%sa", "src_port": "%sp",
+    "first": "%tsr", "duration": "%tds", "received": "%trr", "src_ip": "%sa", "src_port": "%sp",
     "dst_ip": "%da", "dst_port": "%dp", "packets": "%ipkt", "bytes": "%ibyt", "flags": "%flg", "exporter": "%ra",
     "forwarding_status": "%fwd", "exporter_id": "%exp",
 }
@@ -40,7 +40,10 @@ _TROUBLE = re.compile(r"error|short read|corrupt|unknown|not a nfdump|failed|una
 _EXPORTER = re.compile(r"^SysID: (\d+),")
 _SAMPLER = re.compile(r"^ +Sampler:.* packet interval: (\d+), packet space: (\d+)")
 _NO_FLOWS = b"No matching flows"
-_BLOCK_BYTES = 16 * 2**20
+_BLOCK_BYTES = 8 * 2**20
+_PIPE_BYTES = 2**20  # what any Linux user may ask for
+_LARGE_BYTES = 4 * 2**20
+_SAMPLE = 1000
 
 
 def recognise(head: Head) -> str | None:
@@ -52,16 +55,18 @@ def recognise(head: Head) -> str | None:
 
 def read(source: Source) -> Iterator[Batch]:
     """Yield the TCP records on mail ports, both directions; what nfdump can read of a damaged file comes first."""
-    with _plain(source) as file, ThreadPoolExecutor(1) as pool:
-        sampling = pool.submit(_intervals, file)  # takes a while: nfdump goes through the whole file for it
+    with _plain(source) as file, tempfile.TemporaryFile() as ours:
         total = _records(file)
+        complaint = _picked(file, ours)
+        # Exporters are written along with the records; looked for in the whole file they take a third of the time.
+        sampling = _intervals(ours)
         seen = 0
-        for data in ahead(_printed(source, file)):
-            batch = _batch(data, seen, sampling.result(), source.sampling_interval)
+        for data in _printed(ours):
+            batch = _batch(data, seen, sampling, source.sampling_interval)
             seen += batch.rows_read
             yield batch
-        if total is None:
-            raise _trouble(source, "it has no flow count at its end")
+        if complaint or total is None:
+            raise _trouble(source, complaint or "it has no flow count at its end")
         # The rest of the file are flows on other ports, which nfdump's filter left out.
         yield Batch(FORMAT.table.empty(), total - seen, 0, rejects([]))
 
@@ -93,9 +98,9 @@ def _name(file: IO[bytes]) -> str:
     return f"/dev/fd/{file.fileno()}"
 
 
-def _asked(file: IO[bytes], *arguments: str) -> subprocess.CompletedProcess[str]:
+def _asked(file: IO[bytes], *arguments: str, also: IO[bytes] | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(_command(*arguments), capture_output=True, text=True, check=False, errors="replace",
-                          stdin=subprocess.DEVNULL, pass_fds=(file.fileno(),))
+                          stdin=subprocess.DEVNULL, pass_fds=[held.fileno() for held in (file, also) if held])
 
 
 def _records(file: IO[bytes]) -> int | None:
@@ -118,24 +123,44 @@ def _intervals(file: IO[bytes]) -> dict[int, int | None]:
     return intervals
 
 
-def _printed(source: Source, file: IO[bytes]) -> Generator[bytes, None, None]:
-    """What nfdump prints of the file; `InputError` at the end when it complained: its exit status does not tell."""
+def _picked(file: IO[bytes], ours: IO[bytes]) -> str:
+    """Have nfdump write the records that are ours to a file, and return what it complained about.
+
+    Its exit status does not tell.
+    """
+    done = _asked(file, "-r", _name(file), "-q", "-w", _name(ours), PORT_FILTER, also=ours)
+    code = f"exit status {done.returncode}" if done.returncode else ""
+    complaint = next((line for line in done.stderr.splitlines() if _TROUBLE.search(line)), code)
+    return complaint.replace(_name(file), "the file").strip()
+
+
+def _printed(ours: IO[bytes]) -> Iterator[bytes]:
+    """What nfdump prints of the picked records: of many by two processes, as printing is most of the work."""
+    parts: list[str] = [""]
+    if os.fstat(ours.fileno()).st_size > _LARGE_BYTES:
+        port = _middle(ours)
+        parts = [f"src port > {port} or dst port > {port}", f"not (src port > {port} or dst port > {port})"]
+    printing = [ahead(_lines(ours, part)) for part in parts]
+    for turn in itertools.zip_longest(*printing):
+        yield from (data for data in turn if data is not None)
+
+
+def _middle(ours: IO[bytes]) -> int:
+    """About half of the records are of clients with ports above this one."""
+    text = _asked(ours, "-r", _name(ours), "-q", "-N", "-c", str(_SAMPLE), "-o", "fmt:%sp,%dp").stdout
+    ports = sorted(max(map(int, line.split(","))) for line in text.splitlines())
+    return ports[len(ports) // 2]
+
+
+def _lines(ours: IO[bytes], part: str) -> Generator[bytes, None, None]:
     layout = "fmt:" + ",".join(FIELDS.values())
-    command = _command("-r", _name(file), "-q", "-N", "-6", "-o", layout, PORT_FILTER)
+    command = _command("-r", _name(ours), "-q", "-N", "-6", "-o", layout, *([part] if part else []))
     environment = {**os.environ, "TZ": "UTC", "LC_ALL": "C"}
-    with tempfile.TemporaryFile() as errors, subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=errors, stdin=subprocess.DEVNULL, env=environment,
-        pass_fds=(file.fileno(),),
-    ) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
+                          env=environment, pass_fds=(ours.fileno(),), pipesize=_PIPE_BYTES) as process:
         for data in chunks(process.stdout, _BLOCK_BYTES):  # type: ignore[arg-type]  # a pipe, so never None
             if not data.startswith(_NO_FLOWS):
                 yield data
-        code = process.wait()
-        errors.seek(0)
-        complaints = errors.read().decode("utf-8", "replace").splitlines()
-    complaint = next((line for line in complaints if _TROUBLE.search(line)), f"exit status {code}" if code else "")
-    if complaint:
-        raise _trouble(source, complaint.replace(_name(file), "the file").strip())
 
 
 def _trouble(source: Source, complaint: str) -> InputError:
@@ -158,7 +183,7 @@ def _batch(data: bytes, seen: int, intervals: dict[int, int | None], default: in
         pl.int_range(seen + 1, seen + text.height + 1).alias("record"),
         _time(pl.col("first")).alias("first_seen"), _time(pl.col("first") + pl.col("duration")).alias("last_seen"),
         _time(pl.col("received")).alias("received"), "src_ip", "dst_ip",
-        *[pl.col(c).cast(pl.Int32, strict=False) for c in ("src_port", "dst_port", "protocol")],
+        *[pl.col(c).cast(pl.Int32, strict=False) for c in ("src_port", "dst_port")], pl.lit(TCP).alias("protocol"),
         *[pl.col(c) // factor if intervals else pl.col(c) for c in ("packets", "bytes")],
         pl.col("flags").replace_strict(distinct, bits, default=None).alias("tcp_flags"),
         (known if intervals else pl.lit(default, pl.Int32)).alias("sampling_interval"),

@@ -13,30 +13,81 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from op25b import schema
+from op25b.errors import Op25bError
 from op25b.readers.base import Batch, Source, excerpt, rejects
 from op25b.readers.flows import fields
 from op25b.readers.flows.common import TCP, finish
+from op25b.readers.text import lines_of
 from op25b.workspace import MAIL_PORTS
 
 REQUIRED = ("src_ip", "dst_ip", "src_port", "dst_port", "protocol", "packets", "bytes")
 _COUNTS = ("packets", "bytes", "reply_packets", "reply_bytes")
 _PLAIN = ("src_ip", "dst_ip", "exporter")
 _TABLE = [column.name for column in schema.FLOW.columns]
-_PIECES, _ROWS = 8, 2**16
+_PIECES, _BLOCKS, _ROWS = 8, 64, 2**16
 Typed = Callable[[pl.DataFrame], pl.DataFrame]
+Parse = Callable[[pl.Series, bytes], pl.DataFrame]
 
 
 @dataclass(frozen=True)
 class Piece:
-    """Part of a file as text columns, from line `first` on; `text` gives a line's text for the list of rejected ones.
+    """Part of a file as text columns; `text` gives a line's text for the list of rejected ones.
 
     `others` counts rows that are not in the frame, because their ports are known to be none of ours.
     """
 
     frame: pl.DataFrame
     text: Callable[[int], str | None]
-    first: int
     others: int = 0
+
+
+@dataclass(frozen=True)
+class Left:
+    """Lines of a block that their ports do not rule out, and their numbers; `others` counts those that are ruled out.
+
+    `parse` makes columns of numbers and lines; it is the same object for all blocks that are read alike.
+    """
+
+    records: pl.Series
+    text: bytes
+    others: int
+    parse: Parse
+
+
+def left(records: pl.Series, texts: pl.Series, others: int, parse: Parse) -> Left:
+    """Lines of a block but blank ones; they are copied, so that the whole block can be forgotten."""
+    filled = texts != ""
+    return Left(records.filter(filled), texts.filter(filled).str.join("\n").item().encode(), others, parse)
+
+
+def parsed(blocks: Iterable[Left]) -> Iterator[Piece]:
+    """Parse what is left of the blocks, that of several at once, as of each only a little is."""
+    group: list[Left] = []
+    failure: Op25bError | None = None
+    try:
+        for block in blocks:
+            rows = sum(held.records.len() for held in group)
+            if group and (len(group) == _BLOCKS or rows > _ROWS or block.parse is not group[0].parse):
+                yield _piece(group)
+                group = []
+            group.append(block)
+    except Op25bError as error:  # what was read of a damaged file before it comes first
+        failure = error
+    if group:
+        yield _piece(group)
+    if failure is not None:
+        raise failure
+
+
+def _piece(group: list[Left]) -> Piece:
+    records = pl.concat([block.records for block in group]).rename("record").cast(pl.Int64)
+    data = b"\n".join(block.text for block in group if block.text)
+
+    def text(line: int) -> str:
+        return str(lines_of(data)[int(records.search_sorted(line))])
+
+    others = sum(block.others for block in group)
+    return Piece(group[0].parse(records, data), text, others)
 
 
 def batches(pieces: Iterable[Piece], typed: Typed, port: Callable[[str], pl.Expr] = fields.port) -> Iterator[Batch]:
@@ -46,14 +97,20 @@ def batches(pieces: Iterable[Piece], typed: Typed, port: Callable[[str], pl.Expr
     """
     group: list[Piece] = []
     total = 0
-    for piece in pieces:
-        total += piece.frame.height + piece.others
-        group.append(replace(piece, frame=_pick(piece.frame, port)))
-        if len(group) == _PIECES or sum(held.frame.height for held in group) > _ROWS:
-            yield _batch(group, total, typed)
-            group, total = [], 0
+    failure: Op25bError | None = None
+    try:
+        for piece in pieces:
+            total += piece.frame.height + piece.others
+            group.append(replace(piece, frame=_pick(piece.frame, port)))
+            if len(group) == _PIECES or sum(held.frame.height for held in group) > _ROWS:
+                yield _batch(group, total, typed)
+                group, total = [], 0
+    except Op25bError as error:
+        failure = error
     if group:
         yield _batch(group, total, typed)
+    if failure is not None:
+        raise failure
 
 
 def _batch(group: list[Piece], total: int, typed: Typed) -> Batch:
@@ -62,7 +119,8 @@ def _batch(group: list[Piece], total: int, typed: Typed) -> Batch:
         return Batch(schema.FLOW.empty(), total, 0, rejects([]))
     good, bad = finish(typed(picked), "line")
     good = good.select([name for name in _TABLE if name in good.columns])
-    starts = [piece.first for piece in group]
+    group = [piece for piece in group if piece.frame.height]
+    starts = [int(piece.frame["record"][0]) for piece in group]
     texts = [group[bisect_right(starts, line) - 1].text(line) for line in bad["line"]]
     shown = pl.Series("excerpt", [None if text is None else excerpt(text) for text in texts], pl.String)
     return Batch(good, total, good.height, bad.with_columns(shown))

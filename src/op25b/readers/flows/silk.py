@@ -54,7 +54,7 @@ def read(source: Source) -> Iterator[Batch]:
         return _timed(standard(frame, source).with_columns(plain), zone)
 
     padded = pl.col("src_port", "dst_port", "protocol", "packets", "bytes").str.strip_chars()
-    found = pieces(source, Syntax(layout, _REMEDY))
+    found = pieces(source, Syntax(layout, _REMEDY, padded=True))
     yield from batches((replace(piece, frame=piece.frame.with_columns(padded)) for piece in found), typed)
 
 
