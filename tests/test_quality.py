@@ -76,6 +76,11 @@ class Clean:
             lease("radius-alice", "198.18.8.8", yesterday, port_first=1024, port_last=2047, kind="cgnat"),
             lease("radius-bob", "198.18.8.8", yesterday, port_first=2048, port_last=3071, kind="cgnat"),
         ]
+        self.lease_record += [  # and ports of one whose log names the private address of the line
+            lease("radius-alice", "100.64.0.1", yesterday),
+            lease("100.64.0.1", "198.18.8.8", yesterday, port_first=4096, port_last=5119, kind="cgnat",
+                  inner_key=ip_key("100.64.0.1")),
+        ]
         self.subscriber_record = [line(name) for name in LINES]
         self.accounts: dict[str, Row] = {kind: {} for kind in KINDS}
 
@@ -226,6 +231,11 @@ FAULTS: dict[str, tuple[str, Fault, list[Row]]] = {
     "lease of tomorrow": ("lease.not_in_future", add_lease("alice", "198.18.9.5", NOON + timedelta(days=2)),
         [{"subscriber": "radius-alice"}]),
     "lease of 1970": ("lease.not_before_logs", add_lease("alice", "198.18.9.6", EPOCH), [{"start": EPOCH}]),
+    "port block of nobody": (
+        "lease.inside_known",
+        add("lease_record", lease("100.64.0.2", "198.18.8.8", NOON, port_first=5120, port_last=6143, kind="cgnat",
+                                  inner_key=ip_key("100.64.0.2"))),
+        [{"ip_inside": "100.64.0.2", "blocks": 1, "first_start": NOON}]),
     "unknown line": ("lease.subscriber_known", add_lease("dave", UNSEEN, NOON), [{"subscriber": "radius-dave"}]),
     "overlap": (
         "lease.overlapping",
@@ -263,7 +273,7 @@ TOGETHER = [
     ("lease ends first", "lease port", "lease range", "lease kind", "lease of tomorrow", "lease of 1970",
      "exporter ahead", "lost row", "missing log"),
     ("line twice", "radius user twice", "auth user twice", "login of another line", "no plan", "language"),
-    ("overlap", "no lease", "stray row", "mail time zone"),
+    ("overlap", "no lease", "stray row", "mail time zone", "port block of nobody"),
 ]
 CASES = TOGETHER + [(name,) for name in FAULTS if not any(name in group for group in TOGETHER)]
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from op25b.api import OpenWorkspace
 from op25b.engine.build import build
+from op25b.pseudonyms import Pseudonyms
 from op25b.readers.base import ip_key
 from tests.pipelines.directly import derive
 from tests.pipelines.rows import DAY, Row, flow, lease, load, local, new_workspace, record
@@ -97,3 +100,33 @@ def test_a_late_accounting_record_changes_the_day_it_touches(tmp_path: Path) -> 
     assert lines(records, "2007-06-09 00:00:00")[0] == ["a", "a", "unattributed", "unattributed"]
     late = [record("stop", "b", "12:00", INSIDE, start="11:00", end="12:00", session="S2")]
     assert lines(late, "2007-06-10 00:00:00") == (["a", "a", "b", "unattributed"], [[DAY]])
+
+
+INPUTS = """
+[[inputs.leases]]
+path = "nat.csv"
+[[inputs.leases]]
+path = "detail"
+[[inputs.subscribers]]
+path = "lines.csv"
+"""
+
+
+def test_from_the_logs_on(workspace: Callable[[str], OpenWorkspace], tmp_path: Path) -> None:
+    (tmp_path / "nat.csv").write_text(
+        "observationTimeMilliseconds,natEvent,sourceIPv4Address,postNATSourceIPv4Address,portRangeStart,portRangeEnd\n"
+        "1180749600000,16,100.64.3.7,198.18.0.1,1024,1151\n")  # 2 June 2007, 11:00
+    (tmp_path / "detail").write_text(
+        "Sat Jun  2 10:00:00 2007\n\tAcct-Status-Type = Start\n\tUser-Name = \"u1@isp.example\"\n"
+        "\tAcct-Session-Id = \"ge-1/0/0:u1\"\n\tNAS-IP-Address = 203.0.113.20\n\tFramed-IP-Address = 100.64.3.7\n\n")
+    (tmp_path / "lines.csv").write_text("subscriber;radius_user\nME1;u1@isp.example\n")
+    opened = workspace(INPUTS)
+    assert set(opened.ingest()["rows_rejected"]) == {0}
+    load(opened, "flow", [flow("198.18.0.1:1100", "192.0.2.25:25", when) for when in ("10:30", "11:30")])
+    opened.build()
+    names = Pseudonyms.load(tmp_path / "op25b.key")
+    assert opened.sql("SELECT subscriber, attribution FROM attributed_flow ORDER BY first_seen").rows() == [
+        (None, "unattributed"), (names.of("ME1"), "attributed")]
+    # A session's name may hold the line's port or address: it is kept as a pseudonym.
+    assert set(opened.sql("SELECT session FROM lease_record WHERE kind = 'radius'")["session"]) == {
+        names.of("ge-1/0/0:u1")}
