@@ -326,7 +326,7 @@ def test_other_programs_and_repeats_in_the_same_file(read: Read) -> None:
     failed = "warning: pc[198.18.0.9]: SASL LOGIN authentication failed: no"
     result = read(
         "kernel: [1.0] TCP: reject: 3F2A1B: client=x[198.18.0.9]",
-        "dovecot: imap-login: Login: user=<u1>, method=PLAIN, rip=198.18.0.9: SASL PLAIN authentication failed",
+        "saslauthd[3]: do_auth: user=<u1>, method=PLAIN, rip=198.18.0.9: SASL PLAIN authentication failed",
         "amavis[7]: (7-1) Passed CLEAN, [198.18.0.9] <a@b.example> -> <c@d.example>, Queue-ID: 3F2A1B, status=sent",
         f"postfix/smtpd[1]: {failed}",
         "last message repeated 2 times",
@@ -376,3 +376,21 @@ def test_broken_lines_are_rejected_with_their_number(read: Read) -> None:
 def test_recognise(first: str, known: bool) -> None:
     reason = postfix.recognise(Head(Path("x"), first.encode()))
     assert (reason is not None) is known
+
+
+def test_dovecot_logs_to_the_same_file(read: Read) -> None:
+    result = read(
+        "dovecot: imap-login: Login: user=<a@isp.example>, method=PLAIN, rip=198.18.0.9, "
+        "lip=203.0.113.1, mpid=7, TLS, session=<x>",
+        "postfix/qmgr[2]: 3F2A1B: removed",
+        "dovecot[12]: lmtp(8): Connect from local",
+        "dovecot: submission-login: Disconnected: Connection closed (auth failed, 2 attempts in 9 secs): "
+        "user=<b>, method=LOGIN, rip=198.18.0.7, lip=203.0.113.1, session=<y>",
+    )
+    assert result.rows("event", "client_ip", "listener_port", "auth_user", "auth_ok") == [
+        ("auth", "198.18.0.9", None, "a@isp.example", True),
+        ("removed", None, None, None, None),
+        ("auth", "198.18.0.7", 587, "b", False),
+        ("auth", "198.18.0.7", 587, "b", False),
+    ]
+    assert (result.read, result.kept, result.rejected) == (4, 3, [])

@@ -28,13 +28,15 @@ from op25b.readers.base import Batch, Format, Head, Source
 from op25b.readers.mail import syslog
 from op25b.readers.mail.clock import Clock
 from op25b.readers.mail.common import FINE, account, addressed, domain, event, field, integer, together, unless
+from op25b.readers.mail.dovecot import Dovecot
 from op25b.readers.mail.logins import Logins
 from op25b.readers.text import BLOCK_BYTES, ahead
 
 _DAEMONS = ["smtpd", "postscreen", "cleanup", "pickup", "qmgr", "nqmgr", "oqmgr", "smtp", "lmtp", "local", "virtual",
             "pipe", "error", "discard", "relay", "retry"]
-# Literals of which every line that matters has one.
-_MARKS = r": client=|: to=|: from=|: uid=|: removed|reject: |: SASL |: disconnect from "
+# Literals of which every line that matters has one; Dovecot often logs to the same file.
+_MARKS = r": client=|: to=|: from=|: uid=|: removed|reject: |: SASL |: disconnect from | dovecot"
+_DOVECOT = "dovecot"
 _TAG = r"^(.+)/([a-z]+)\[[^\]]*\]$"
 _QUEUE_ID = r"^[0-9A-Za-z]{5,25}$"
 _SERVICE_PORTS = {"smtpd": 25, "smtp": 25, "postscreen": 25, "submission": 587, "submissions": 465, "smtps": 465}
@@ -121,14 +123,20 @@ def read(source: Source, block_bytes: int = BLOCK_BYTES) -> Iterator[Batch]:
 
 
 def _read(source: Source, block_bytes: int) -> Generator[Batch, None, None]:
-    logins, numbers = Logins(), itertools.count()
+    logins, dovecot, numbers = Logins(), Dovecot(), itertools.count()
 
     def services(processes: pl.DataFrame) -> pl.DataFrame:
         each = pl.Series([next(numbers) for _ in range(processes.height)], dtype=pl.Int64)
         return _services(processes).with_columns(process=each)
 
     for lines in syslog.read(Clock(source), _MARKS, services, block_bytes):
-        yield account(_events(lines.frame, logins), lines.count, lines.bad, lines.frame)
+        other = lines.frame["daemon"] == _DOVECOT
+        if other.any():
+            ours, theirs = lines.frame.filter(~other), lines.frame.filter(other)
+            events = together([_events(ours, logins), dovecot.events(theirs.drop("daemon", "port", "process"))])
+        else:
+            events = _events(lines.frame, logins)
+        yield account(events, lines.count, lines.bad, lines.frame)
 
 
 def _services(processes: pl.DataFrame) -> pl.DataFrame:
@@ -137,8 +145,9 @@ def _services(processes: pl.DataFrame) -> pl.DataFrame:
     daemon, service = groups.field("2"), groups.field("1").str.extract(r"/([^/]+)$").fill_null("smtpd")
     number = service.str.extract(r"(?:^|:)([0-9]{1,5})$").cast(pl.Int32)
     port = service.replace_strict(_SERVICE_PORTS, default=None, return_dtype=pl.Int32)
-    return processes.with_columns(
-        pl.when(daemon.is_in(_DAEMONS)).then(daemon).alias("daemon"), port.fill_null(number).alias("port"))
+    known = pl.when(daemon.is_in(_DAEMONS)).then(daemon).when(pl.col("tag").str.contains(r"^dovecot(?:\[|$)")).then(
+        pl.lit(_DOVECOT))
+    return processes.with_columns(known.alias("daemon"), port.fill_null(number).alias("port"))
 
 
 def _events(lines: pl.DataFrame, logins: Logins) -> pl.DataFrame:

@@ -80,7 +80,8 @@ _USUAL_DELIVERY = (
 )
 _USUAL_MESSAGE = (
     r"^from=<[^<>\",@]*@(?P<domain>[^<>\",@]*)>, size=(?P<size>[0-9]{1,18}), class=-?[0-9]+, "
-    rf"nrcpts=(?P<count>[1-9][0-9]{{0,8}}), msgid=<[^<>,]*>, (?:bodytype=[0-9A-Z]+, )?proto=[A-Z]+, daemon=(?P<daemon>[^,]*), relay={_PEER}$"
+    r"nrcpts=(?P<count>[1-9][0-9]{0,8}), msgid=<[^<>,]*>, "
+    rf"(?:bodytype=[0-9A-Z]+, )?proto=[A-Z]+, daemon=(?P<daemon>[^,]*), relay={_PEER}$"
 )
 
 queue, body = pl.col("queue"), pl.col("body")
