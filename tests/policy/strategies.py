@@ -76,3 +76,21 @@ connections = st.builds(
     subscriber=st.sampled_from([None, *(p for members in MEMBERS.values() for p in members)]),
     line=st.sampled_from([None, *LINES]), peer=st.sampled_from([None, *PEERS]),
 )
+
+
+@st.composite
+def router_rules(draw: st.DrawFn) -> Rule:
+    """Rules that a router can be told in the ISP of `tests.policy.lines`: its waves have fixed addresses."""
+    inbound = draw(st.booleans())
+    return Rule(
+        name=draw(st.text("abc あ\n;", min_size=1, max_size=3)), action=draw(st.sampled_from(["allow", "block"])),
+        direction="in" if inbound else "out",
+        source=draw(some(["pool", "198.18.1.0/24", "2001:db8:100::/48"], 1)), plans=draw(some(["IP1", "IP8"], 1)),
+        subscribers=draw(some(["wave.csv"], 1)),
+        destination=draw(st.lists(st.sampled_from([*GROUPS, "all", "all", "far", "198.51.100.0/30"]),
+                                  min_size=1, max_size=2).map(tuple)),
+        port=draw(ports(0 if inbound else 1)), source_port=draw(ports(1) if inbound else ports(0)),
+    )
+
+
+router_policies = st.lists(router_rules(), max_size=5).map(lambda chosen: Policy(rules=tuple(chosen)))
