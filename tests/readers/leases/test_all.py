@@ -12,6 +12,7 @@ from op25b import schema
 from op25b.errors import InputError, Op25bError
 from op25b.readers import FORMATS, choose
 from op25b.readers.base import Format, Head, Source
+from op25b.readers.leases import static
 from op25b.workspace import MapRule
 from tests.readers.leases import (
     test_isc_dhcpd,
@@ -54,6 +55,27 @@ def source(path: Path, identify_by: str = "hardware") -> Source:
 def test_each_sample_is_recognised_by_its_own_reader_alone(form: Format, name: str, text: str) -> None:
     head = Head(Path("x"), text.encode())
     assert (form.recognise(head) is not None) == (form.name == name)
+
+
+@pytest.mark.parametrize(("text", "problem"), [
+    ("subscribers,adress\nline1,198.18.0.7\n", r"x:1: no column 'subscriber'; did you mean 'subscribers'\?"),
+    ("subscriber,adress\nline1,198.18.0.7\n", r"no column 'address' or 'prefix' or 'first'; did you mean 'adress'\?"),
+    ("acctsessionid,username,framedipaddress,starttime\n", r"no column 'acctstarttime'; did you mean 'starttime'\?"),
+])
+def test_a_misspelt_column_is_named_though_nobody_named_the_format(text: str, problem: str, tmp_path: Path) -> None:
+    (tmp_path / "x").write_text(text)
+    form, _ = choose(tmp_path / "x", "leases")
+    with pytest.raises(InputError, match=problem + r".*\n  export the table with a header line"):
+        collect(form.read(source(tmp_path / "x")), form)
+
+
+def test_a_name_in_another_encoding_is_rejected_with_the_remedy(tmp_path: Path) -> None:
+    path = tmp_path / "x"
+    path.write_bytes("subscriber;address\n広島1;198.18.0.7\nline2;198.18.0.8\n".encode("cp932"))
+    result = collect(static.FORMAT.read(source(path)), static.FORMAT)
+    assert [row[:3] for row in result.rejected] == [
+        (2, None, "the line's name is not UTF-8: save the file as UTF-8")]
+    assert result.rows("subscriber") == [("line2",)]
 
 
 @pytest.mark.parametrize(("name", "text"), CASES, ids=lambda value: value[:20])

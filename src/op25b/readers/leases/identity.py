@@ -38,7 +38,7 @@ def shown(data: bytes) -> str:
 def line_name(text: str) -> str:
     """A name as lists and logs give it, in its one spelling: `00-1A-…`, `001a.…` → `00:1a:…`; `0x474531` → `GE1`."""
     if "\ufffd" in text:  # two names that differ in their broken bytes alone must not become one
-        msg = "the line's name is not UTF-8"
+        msg = "the line's name is not UTF-8: save the file as UTF-8"
         raise BadRow(msg)
     if _MAC.match(text):
         return hardware(text.replace("-", ":"))

@@ -25,7 +25,7 @@ _LONGEST_SESSION = 20 * 366 * 86400
 def recognise(head: Head) -> str | None:
     """A header line with several column names of `radacct`."""
     found = table.header(head) & _KNOWN
-    return "CSV with columns of a RADIUS accounting table" if len(found) >= 4 else None
+    return "CSV with columns of a RADIUS accounting table" if len(found) >= 3 else None
 
 
 def read(source: Source) -> Iterator[Batch]:

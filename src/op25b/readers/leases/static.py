@@ -7,6 +7,7 @@ always been there), `port_first` and `port_last` (for a part of a shared address
 from __future__ import annotations
 
 from collections.abc import Iterator
+from difflib import get_close_matches
 
 from op25b.readers.base import Batch, Format, Head, Source
 from op25b.readers.leases import table
@@ -24,12 +25,13 @@ from op25b.readers.leases.common import (
 from op25b.readers.leases.identity import line_name
 
 _REQUIRED = (("subscriber",), ("address", "prefix", "first"))
+_LIKE = 0.8  # a letter or two amiss
 
 
 def recognise(head: Head) -> str | None:
-    """A header line with `subscriber` and `address`, `prefix` or `first`."""
+    """A header line with `subscriber` and `address`, `prefix` or `first`, or nearly so: reading names what is wrong."""
     names = table.header(head)
-    if "subscriber" in names and ({"address", "prefix"} & names or {"first", "last"} <= names):
+    if all(any(get_close_matches(name, names, 1, _LIKE) for name in group) for group in _REQUIRED):
         return "CSV of subscribers and their addresses"
     return None
 

@@ -34,10 +34,9 @@ _HALFWIDTH = re.compile("[\uff61-\uff9f]")
 
 
 def recognise(head: Head) -> str | None:
-    """Any text whose first line has a delimiter; the column names are checked when it is read."""
+    """Any text; the column names are checked when it is read."""
     first = _text(head.data).partition("\n")[0].strip()
-    is_header = delimiter(first) in first or first.strip('"').lower() == "subscriber"
-    return "CSV with a header line" if is_header and "\0" not in first else None
+    return "CSV with a header line" if first and "\0" not in first else None
 
 
 def read(source: Source) -> Iterator[Batch]:
