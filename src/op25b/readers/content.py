@@ -63,24 +63,26 @@ def examine(path: Path, known: Sequence[Known], boundary: bytes | None = None) -
     before: Known | None = None
     damaged = False
     newlines, first_line = 0, 1
+    # Read into the same memory again and again: fresh memory for each piece takes as long as the hash.
+    held = bytearray(_PIECE)
     with opened(path) as stream:
-        # As when the lines are read: read1 hands over what a decompressor has got before the damage.
-        read = getattr(stream, "read1", stream.read)
         while not damaged:
             try:
-                piece = read(_PIECE)
+                size = _read(stream, held)
             except DAMAGE:
                 damaged = True
                 break
-            if not piece:
+            if not size:
                 break
+            piece = memoryview(held)[:size]
             end = position + len(piece)
             cuts = {mark for mark in marks if position < mark <= end}
-            last = _after_last(boundary or b"\n", previous, piece)
+            last = _after_last(boundary or b"\n", previous, held, size)
             start = 0
             for stop in sorted({*(mark - position for mark in cuts), *([last] if last else []), len(piece)}):
                 digest.update(piece[start:stop])
-                newlines += piece.count(b"\n", start, stop)
+                if marks:  # else nobody asks for the number of a line
+                    newlines += held.count(b"\n", start, stop)
                 start = stop
                 if position + stop in cuts:
                     text = digest.hexdigest()
@@ -89,7 +91,7 @@ def examine(path: Path, known: Sequence[Known], boundary: bytes | None = None) -
                         before, first_line = found, newlines + 1
                 if stop == last:
                     ended, ended_at = digest.copy(), position + stop
-            position, previous = end, piece[-8:]
+            position, previous = end, bytes(piece[-8:])
             marks = [mark for mark in marks if mark > end]
     if boundary is None and not damaged:
         ended, ended_at = digest, position
@@ -98,11 +100,25 @@ def examine(path: Path, known: Sequence[Known], boundary: bytes | None = None) -
     return Content(ended.hexdigest(), ended_at, position - ended_at, before, first_line)
 
 
-def _after_last(boundary: bytes, previous: bytes, piece: bytes) -> int | None:
+def _read(stream: IO[bytes], held: bytearray) -> int:
+    """Fill `held` with what comes next, perhaps not to its end; 0 at the end of the stream."""
+    if isinstance(stream, io.BufferedReader):
+        return stream.readinto(held)
+    # As when the lines are read: read1 hands over what a decompressor has got before the damage.
+    read = getattr(stream, "read1", stream.read)
+    piece: bytes = read(len(held))
+    held[: len(piece)] = piece
+    return len(piece)
+
+
+def _after_last(boundary: bytes, previous: bytes, held: bytearray, size: int) -> int | None:
     """Position in the piece after the last boundary that ends in it, also one that began in the piece before."""
+    found = held.rfind(boundary, 0, size)
+    if found >= 0:
+        return found + len(boundary)
     tail = previous[-(len(boundary) - 1):] if len(boundary) > 1 else b""
-    found = (tail + piece).rfind(boundary)
-    return found + len(boundary) - len(tail) if found >= 0 and found + len(boundary) > len(tail) else None
+    found = (tail + held[: min(size, len(boundary) - 1)]).rfind(boundary)
+    return found + len(boundary) - len(tail) if found >= 0 else None
 
 
 @contextmanager
