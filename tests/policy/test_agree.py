@@ -48,7 +48,7 @@ def judged(made: AccessList, target: str, packet: Connection) -> str:
     return {"accept": "allow", "deny": "block"}[found.ExactMatches()[0].action]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(router_policies, st.data())
 @pytest.mark.parametrize("target", ["cisco", "juniper"])
 def test_decide_sql_and_access_list_agree(opened: OpenWorkspace, ends: Destinations, target: str, chosen: Policy,
