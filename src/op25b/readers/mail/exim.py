@@ -9,6 +9,7 @@
 | `ID Completed` | removed |
 | `[ID] H=(helo) [ip] F=<a@b> rejected RCPT <c@d>: why`, `rejected EHLO ...`, `unqualified ... rejected` | rejected |
 | `plain authenticator failed for (helo) [ip]: 535 ... (set_id=user)`, `rejected AUTH PLAIN` | auth, auth_ok false |
+| `SMTP protocol error in "AUTH LOGIN" H=... AUTH command used when not advertised` | auth, auth_ok false |
 
 Sources: chapter "Log files" of the Exim specification, the program itself (4.96) and its test suite. Message ids of
 both forms (6-6-2; 6-11-4 since 4.97) and every log selector are read. What a reader of the result should know:
@@ -17,6 +18,10 @@ both forms (6-6-2; 6-11-4 since 4.97) and every log selector are read. What a re
   → `mx1-mainlog`), so files of several servers need names of their own. Through syslog it is the host.
 - `listener_port` is known with the selector `incoming_interface` only, `recipients` with `received_recipients`.
 - A success of AUTH is logged with each message and at no other time, so there is one auth event a message.
+- What cutthrough delivers (`>>`) is logged before the message's `<=`. A local program that hands a message on (a spam
+  filter) makes a second one, with neither client nor login; what was handed to it has no next hop.
+- Connections dropped for broken protocol are no events. eximstats calls them rejections, as it does `VRFY`, `EXPN`,
+  a next hop's `Connection refused` and blackholed mail, and it leaves out deliveries by cutthrough.
 - Deliveries that `-N` suppresses (`*>`) did not happen and are left out.
 - Of an entry that syslog split (`[1/3] ...`) the first part is read. What is written to the main and the reject log,
   and so comes twice through syslog, counts once.
@@ -35,7 +40,7 @@ from op25b.readers.mail import syslog
 from op25b.readers.mail.clock import Clock
 from op25b.readers.mail.common import account, head_of, host_of, in_pairs, read_syslog, whole
 from op25b.readers.mail.dovecot import Dovecot
-from op25b.readers.mail.exim_events import parsed
+from op25b.readers.mail.exim_events import WORDS, parsed
 from op25b.readers.text import BLOCK_BYTES, Block, blocks
 
 _STAMP = r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}"
@@ -43,9 +48,8 @@ _OLD_ID = r"[0-9A-Za-z]{6}-[0-9A-Za-z]{6}-[0-9A-Za-z]{2}"
 _NEW_ID = r"[0-9A-Za-z]{6}-[0-9A-Za-z]{11}-[0-9A-Za-z]{4}"
 _SELECTED = rf"^(?P<stamp>{_STAMP}(?:\.[0-9]+)?)(?P<zone> [+-][0-9]{{4}})?(?P<pid> \[[0-9]+\])? "
 _PREFIX = rf"^(?:\[1/[0-9]+\] )?(?:{_STAMP}(?:\.[0-9]+)?(?: [+-][0-9]{{4}})? )?(?:\[[0-9]+\] )?"
-# Literals of which every line that matters has one.
-_MARKS = [" <= ", " => ", " -> ", " >> ", " ** ", " == ", " (= ", " Completed", "rejected", "authenticator failed for",
-          "refused connection"]
+# Literals of which every line through syslog that matters has one.
+_MARKS = [" <= ", " => ", " -> ", " >> ", " ** ", " == ", " (= ", " Completed", *WORDS]
 # Of an Exim main log every line has its own stamp first, so what has a tag after host name is syslog's.
 _SYSLOG = re.compile(r"^(?:<\d+>(?:1 )?)?(?:[A-Z][a-z]{2} [ \d]\d [\d:]{8}|\d{4}-\d\d-\d\d[T ]\S+) \S+ "
                      r"exim[\w.-]*(?:\[\d+\]:|:| \d+ )")
@@ -101,57 +105,51 @@ def read_plain(source: Source, block_bytes: int = BLOCK_BYTES) -> Iterator[Batch
 
 
 def _plain_batch(block: Block, clock: Clock, host: str) -> Batch:
-    text = pl.col("text")
-    frame = pl.DataFrame({"text": block.lines}).select(
-        pl.int_range(block.first_line, block.first_line + pl.len()).alias("line"), "text")
-    stamped = text.str.contains(rf"^{_STAMP}[ .]")
+    starts = block.lines.str.slice(0, 20)
+    frame = pl.DataFrame({"text": block.lines, "start": starts}).with_columns(
+        pl.int_range(block.first_line, block.first_line + pl.len()).alias("line"))
     bad: list[Reject] = []
-    if not frame.select(stamped.all()).item():
+    # Lines of one second stand together, so each stamp is looked at once.
+    if not starts.rle().struct.field("value").str.contains(rf"^{_STAMP}[ .]").all():
+        text, stamped = pl.col("text"), pl.col("start").str.contains(rf"^{_STAMP}[ .]")
         # The second and later lines of an entry begin with a blank.
         other = frame.filter(~stamped & text.str.contains(r"^\S"))
         bad = [(line, None, "no time stamp", content) for line, content in other["line", "text"].iter_rows()]
         frame = frame.filter(stamped)
-    lines = _split(frame.filter(text.str.contains_any(_MARKS)), host)
-    lines = lines.with_columns(_times(lines["stamp"], clock))
-    return account(parsed(lines), block.lines.len(), bad, lines.select("line", "rest"))
+    lines = _split(frame, clock).select("line", "at", "rest", pl.lit(1, pl.Int64).alias("times"),
+                                        pl.lit(host).alias("host"))
+    return account(parsed(_with_id(lines)), block.lines.len(), bad, lines)
+
+
+def _split(frame: pl.DataFrame, clock: Clock) -> pl.DataFrame:
+    """Line, time and rest of the lines of a main log."""
+    fraction, next_to_it = pl.col("start").str.ends_with("."), pl.col("text").str.slice(20, 1)
+    if not frame.select((fraction | next_to_it.is_in(["+", "-", "["])).any()).item():
+        at = _times(frame["start"].str.strip_suffix(" "), clock)
+        return frame.select("line", at, pl.col("text").str.slice(20).alias("rest"))
+    frame = frame.with_columns(pl.col("text").str.extract_groups(_SELECTED).struct.unnest())
+    size = pl.sum_horizontal(pl.col(name).str.len_bytes() for name in ("stamp", "zone", "pid")) + 1
+    stamps = frame.select(pl.concat_str("stamp", pl.col("zone").fill_null("")).alias("stamp"))["stamp"]
+    return frame.select("line", _times(stamps, clock), pl.col("text").str.slice(size).alias("rest"))
 
 
 def _times(stamps: pl.Series, clock: Clock) -> pl.Series:
-    """UTC times; lines of one second stand together, so each run of equal stamps is looked at once."""
-    runs = stamps.rle_id()
-    stamp = pl.col("stamp").str
-    known = pl.DataFrame({"run": runs, "stamp": stamps}).unique("run", keep="first").sort("run").select(
-        pl.concat_str(stamp.slice(0, 10), pl.lit("T"), stamp.slice(11)).alias("stamp"), pl.lit(0).alias("year"))
-    return clock.utc(known).gather(runs).alias("at")
-
-
-def _split(frame: pl.DataFrame, host: str) -> pl.DataFrame:
-    """Stamp, message id and rest of the lines of a main log."""
-    text = pl.col("text")
-    stamp, start = text.str.slice(0, 19), pl.lit(20)
-    selected = (text.str.slice(19, 1) != " ") | text.str.slice(20, 1).is_in(["+", "-", "["])
-    if frame.select(selected.any()).item():  # log selectors
-        frame = frame.with_columns(text.str.extract_groups(_SELECTED).struct.unnest())
-        stamp = pl.concat_str("stamp", pl.col("zone").fill_null(""))
-        start = pl.sum_horizontal(pl.col(name).str.len_bytes() for name in ("stamp", "zone", "pid")) + 1
-    frame = frame.select(
-        "line", pl.lit(1, pl.Int64).alias("times"), pl.lit(host).alias("host"), stamp.alias("stamp"),
-        text.str.slice(start).alias("rest"),
-    )
-    return _with_id(frame)
+    """UTC times; each run of equal stamps is looked at once."""
+    known = stamps.rle().struct.field("value").alias("stamp").to_frame()
+    date, time = pl.col("stamp").str.slice(0, 10), pl.col("stamp").str.slice(11)
+    known = known.select(pl.concat_str(date, pl.lit("T"), time).alias("stamp"), pl.lit(0).alias("year"))
+    return clock.utc(known).gather(stamps.rle_id()).alias("at")
 
 
 def _with_id(lines: pl.DataFrame) -> pl.DataFrame:
-    """Move the message id, of either length, out of `rest`."""
-    old, new = rest.str.contains(rf"^{_OLD_ID} "), rest.str.contains(rf"^{_NEW_ID} ")
-    lengths = lines.select(pl.when(old).then(16).when(new).then(23).alias("length"))["length"]
-    if lengths.n_unique() == 1 and lengths.null_count() == 0:
-        size = int(lengths[0])
-        return lines.with_columns(rest.str.slice(0, size).alias("id"), rest.str.slice(size + 1).alias("rest"))
-    return lines.with_columns(lengths).with_columns(
-        pl.when(pl.col("length").is_not_null()).then(rest.str.slice(0, pl.col("length"))).alias("id"),
-        rest.str.slice((pl.col("length") + 1).fill_null(0)).alias("rest"),
-    ).drop("length")
+    """Move the message id, of either length, out of `rest`; the order of the lines is lost."""
+    parts = []
+    for form, size in ((_OLD_ID, 16), (_NEW_ID, 23)):
+        mine = lines["rest"].str.contains(f"^{form} ")
+        parts.append(lines.filter(mine).with_columns(rest.str.slice(0, size).alias("id"),
+                                                     rest.str.slice(size + 1).alias("rest")))
+        lines = lines.filter(~mine)
+    return pl.concat([*parts, lines.with_columns(pl.lit(None, pl.String).alias("id"))])
 
 
 def read(source: Source, block_bytes: int = BLOCK_BYTES) -> Iterator[Batch]:

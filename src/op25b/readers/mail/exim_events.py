@@ -23,6 +23,11 @@ from op25b.readers.mail.common import (
     unless,
 )
 
+# The usual lines, each read in one pass, since no character leaves a choice; what they do not match is read apart.
+_ACCEPTED = (r'^[<(]= [^ @"]+@([^ @"]+) H=[^\[]*\[([^\]]*)\](?::[0-9]+)? (?:I=\[[^\]]*\]:([0-9]+) )?P=[^ ]+ '
+             r"(?:L[.*-]* )?(?:X=[^ ]+ )?(?:CV=[^ ]+ )?(?:A=([^ :]+):([^ :]+) )?(?:PRDR )?(?:K )?S=([0-9]+)(?: |$)")
+_SENT = (r'^.. [^ @"<>|/:(]+@([^ @"]+) (?:<[^ ">]*> )?(?:F=<[^">]*> )?(?:P=<[^">]*> )?R=[^ ]+ T=[^ ]+ (?:S=[0-9]+ )?'
+         r"H=[^ ]+ \[([^\]]*)\](?::([0-9]+))?")
 _SENDER = rf'^(.= ){QUOTED}'
 _TLS_NAME = rf" (?:DN|SNI)={QUOTED}"
 # Fields that may follow the user's name.
@@ -41,29 +46,35 @@ _MECHANISMS = {"PLAIN": "PLAIN", "LOGIN": "LOGIN", "CRAM-MD5": "CRAM", "DIGEST-M
                "GSSAPI": "GSSAPI", "EXTERNAL": "EXTERNAL", "XOAUTH2": "XOAUTH2", "OAUTHBEARER": "OAUTHBEARER",
                "SCRAM-SHA-256": "SCRAM-SHA-256", "SCRAM-SHA-1": "SCRAM-SHA-1"}
 
+# Literals of which every line without a flag that matters has one.
+WORDS = ["rejected", "authenticator failed for", "refused connection", "AUTH command used when",
+         "mechanism not supported"]
+_NOT_OFFERED = (r'^SMTP protocol error in "(?i:AUTH) ([A-Za-z0-9-]+).*" H=(.*) '
+                r"(?:AUTH command used when not advertised|\S+ authentication mechanism not supported)$")
+
 identifier, rest = pl.col("id"), pl.col("rest")
 _KINDS = {
     "failed": identifier.is_null() & rest.str.contains(" authenticator failed for ", literal=True)
     & ~cut(rest, " authenticator failed for ")[0].str.contains(" ", literal=True),
-    "refused": (rest.str.starts_with("H=") | rest.str.starts_with("F=<"))
-    & rest.str.contains(r" rejected (?:[^VE]|EH)"),
+    "refused": (rest.str.starts_with("H=") | rest.str.starts_with("F=")) & rest.str.contains(r" rejected (?:[^VE]|EH)"),
     "early": rest.str.contains(
         r"^(?:rejected (?:[^VE]|EH).* from |unqualified (?:sender|recipient) rejected: |refused connection from )"),
+    "not offered": rest.str.contains(_NOT_OFFERED),
 }
 
 
 def parsed(lines: pl.DataFrame) -> pl.DataFrame:
     """Events of lines with line, times, at, host, id and rest."""
-    parts = lines.with_columns(rest.str.slice(0, 3).alias("flag")).partition_by("flag", as_dict=True)
-    flagged, others = [], [lines.clear()]
-    for (flag,), part in parts.items():
+    named = lines.filter(identifier.is_not_null()).with_columns(rest.str.slice(0, 3).alias("flag"))
+    flagged, others = [], [lines.filter(identifier.is_null())]
+    for (flag,), part in named.partition_by("flag", as_dict=True).items():
         read_as = _FLAGS.get(str(flag))
         if read_as is None:
             others.append(part.drop("flag"))
-        elif (part := part.filter(identifier.is_not_null())).height:
+        else:
             flagged.append(read_as(part))
-    kinds = by_kind(pl.concat(others), _KINDS, {"failed": _failed, "refused": _refused, "early": _early})
-    return together([*map(addressed, pl.collect_all(flagged)), kinds])
+    rare = by_kind(pl.concat(others).filter(rest.str.contains_any(WORDS)), _KINDS, _RARE)
+    return together([*map(addressed, pl.collect_all(flagged)), rare])
 
 
 def _client(text: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
@@ -74,36 +85,56 @@ def _client(text: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
 
 
 def _accepted(part: pl.DataFrame) -> pl.LazyFrame:
+    usual = {"1": "sender_domain", "2": "client_ip", "3": "listener_port", "4": "mechanism", "5": "auth_user",
+             "6": "size_bytes"}
+    usual_part, odd = _apart(part, _ACCEPTED, usual)
+    size = pl.col("size_bytes")
+    usual_part = usual_part.with_columns(
+        pl.col("sender_domain").str.to_lowercase(), integer(pl.col("listener_port")), integer(size, pl.Int64),
+        cut(rest, " S=")[1].alias("tail"), pl.lit(None, pl.String).alias("reason"))
+    logged = ["client_ip", "listener_port", "auth_mechanism", "auth_user", "auth_ok"]
+    both = pl.concat([usual_part, _odd_accepted(odd)], how="diagonal") if odd.height else usual_part
+    named = addressed(both.with_columns(
+        _mechanisms(both["mechanism"]).alias("auth_mechanism"),
+        pl.when(pl.col("mechanism").is_not_null()).then(statement=True).alias("auth_ok"))).lazy()
+    tail = pl.col("tail")
+    recipients = pl.when(tail.str.contains(" for ", literal=True)).then(tail).str.extract(_RECIPIENTS)
+    queue_id, why = identifier.alias("queue_id"), pl.col("reason")
+    return pl.concat([
+        event(named.filter(pl.col("auth_ok")), "auth", why, pl.col("client_key", *logged)),
+        event(named, "accepted", why, queue_id, pl.col("sender_domain", "client_key", *logged)),
+        event(named, "queued", why, queue_id, pl.col("sender_domain", "size_bytes"),
+              recipients.str.count_matches(_RECIPIENT).cast(pl.Int32).alias("recipients")),
+    ], how="diagonal")
+
+
+def _apart(part: pl.DataFrame, pattern: str, names: dict[str, str]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The lines that match, with the groups of the pattern by name, and the others as they were."""
+    found = part["rest"].str.extract_groups(pattern).struct.unnest().rename(names)
+    matches = found.get_column(next(iter(names.values()))).is_not_null()
+    if matches.all():
+        return part.hstack(found), part.clear()
+    return part.filter(matches).hstack(found.filter(matches)), part.filter(~matches)
+
+
+def _odd_accepted(part: pl.DataFrame) -> pl.DataFrame:
     if part.select((rest.str.slice(3, 1) == '"').any() | rest.str.contains_any([' DN="', ' SNI="']).any()).item():
         # What is in quotes may hold anything; of an address only the domain is wanted.
         part = part.with_columns(rest.str.replace(_SENDER, "${1}q").str.replace_all(_TLS_NAME, "").alias("rest"))
     part = parted(part, "rest", " P=", "envelope", "protocol")
     part = parted(part.with_columns(pl.col("envelope").str.slice(3)), "envelope", " ", "sender", "host_text")
-    part = parted(part, "protocol", " S=", "security", "size")
+    part = parted(part, "protocol", " S=", "security", "tail")
     login = cut(pl.col("security"), " A=")[1]
     if part["security"].str.contains_any([" K", " L", " PRDR", " PRX"]).any():
         login = login.str.replace(_AFTER_USER, "")
     mechanism, user = cut(login, ":")
     ip, port = _client(pl.when(pl.col("host_text").str.contains("H=", literal=True)).then("host_text"))
-    named = addressed(part.with_columns(
+    return part.with_columns(
         mechanism.alias("mechanism"), cut(user, ":")[0].alias("auth_user"), ip, port,
         domain(pl.col("sender")).alias("sender_domain"),
+        integer(pl.col("tail").str.extract("^([0-9]+)(?: |$)"), pl.Int64).alias("size_bytes"),
         unless(pl.col("protocol").is_not_null() & (pl.col("sender") != ""), "message without sender or protocol")
-        .alias("reason"),
-    )).lazy().with_columns(
-        _mechanism().alias("auth_mechanism"),
-        pl.when(pl.col("mechanism").is_not_null()).then(statement=True).alias("auth_ok"),
-    )
-    logged = ["client_ip", "client_key", "listener_port", "auth_mechanism", "auth_user", "auth_ok"]
-    recipients = pl.when(pl.col("size").str.contains(" for ", literal=True)).then("size").str.extract(_RECIPIENTS)
-    queue_id, why = identifier.alias("queue_id"), pl.col("reason")
-    return pl.concat([
-        event(named.filter(pl.col("auth_ok")), "auth", why, pl.col(logged)),
-        event(named, "accepted", why, queue_id, pl.col("sender_domain"), pl.col(logged)),
-        event(named, "queued", why, queue_id, pl.col("sender_domain"),
-              recipients.str.count_matches(_RECIPIENT).cast(pl.Int32).alias("recipients"),
-              integer(pl.col("size").str.extract("^([0-9]+)(?: |$)"), pl.Int64).alias("size_bytes")),
-    ], how="diagonal")
+        .alias("reason"))
 
 
 def mechanism_of(name: str) -> str:
@@ -123,32 +154,44 @@ def _mechanisms(names: pl.Series) -> pl.Series:
     return names.replace_strict(known, [mechanism_of(name) for name in known], default=None, return_dtype=pl.String)
 
 
-def _delivery(part: pl.DataFrame) -> pl.LazyFrame:
+def _sent(part: pl.DataFrame) -> pl.LazyFrame:
+    usual, odd = _apart(part, _SENT, {"1": "recipient_domain", "2": "next_hop_ip", "3": "next_hop_port"})
+    usual = usual.with_columns(pl.col("recipient_domain").str.to_lowercase(), integer(pl.col("next_hop_port")),
+                               pl.lit(None, pl.String).alias("reason"))
+    both = pl.concat([usual, _addressed_to(odd)], how="diagonal") if odd.height else usual
+    answer = rest.str.extract(rf' C="[245][0-9][0-9][ -]({DSN})[ "]')
+    return event(both.lazy(), "delivery", pl.col("reason"), identifier.alias("queue_id"), answer.alias("dsn"),
+                 pl.lit("sent").alias("status"), pl.col("recipient_domain", "next_hop_ip", "next_hop_port"))
+
+
+def _unsent(part: pl.DataFrame) -> pl.LazyFrame:
+    status = pl.when(rest.str.slice(0, 2) == "==").then(pl.lit("deferred")).when(rest.str.contains(_EXPIRED)).then(
+        pl.lit("expired")).otherwise(pl.lit("bounced"))
+    hop = pl.coalesce("next_hop_ip", rest.str.extract(_ERROR_HOP)).alias("next_hop_ip")
+    return event(_addressed_to(part).lazy(), "delivery", pl.col("reason"), identifier.alias("queue_id"),
+                 rest.str.extract(_ERROR_DSN).alias("dsn"), status.alias("status"), hop,
+                 pl.col("recipient_domain", "next_hop_port"))
+
+
+def _addressed_to(part: pl.DataFrame) -> pl.DataFrame:
+    """Add domain and next hop of deliveries whose line may be odd."""
     if part.select((rest.str.slice(3, 1) == '"').any() | rest.str.contains('<"', literal=True).any()).item():
         quiet = rest.str.replace(rf"^(.. ){QUOTED}@", "${1}q@").str.replace_all(rf"<{QUOTED}@", "<q@")
         part = part.with_columns(quiet.alias("rest"))
-    sent = part["rest"][0][:2] not in {"**", "=="}
     part = parted(part, "rest", " H=", "address", "host_text")
-    part = parted(part.with_columns(pl.col("address").str.slice(3)), "address", " ", "first", "more")
+    part = parted(part.with_columns(pl.col("address").str.slice(3)), "address", " ", "to", "more")
     # A remote server's answer comes after `: ` or in quotes; what it says is not where the message went.
     more = pl.col("more")
     true_hop = ~(more.str.contains(": ", literal=True) | more.str.contains('"', literal=True)).fill_null(value=False)
     hop = pl.when(true_hop).then("host_text").str.extract_groups(r"^[^ ]+ \[([^\]]*)\](?::([0-9]+))?").struct
-    name, at_domain = cut(pl.col("first").str.strip_suffix(":"), "@")
+    name, at_domain = cut(pl.col("to").str.strip_suffix(":"), "@")
     plain = ~name.str.slice(0, 1).is_in(["|", "/", ":", ""]) & at_domain.is_not_null()
     odd = pl.when(~plain).then("rest")
-    columns = [identifier.alias("queue_id"), integer(hop.field("2")).alias("next_hop_port"), pl.coalesce(
-        pl.when(plain).then(at_domain), odd.str.extract(_FINAL), odd.str.extract(_ORIGINAL)
-    ).str.to_lowercase().alias("recipient_domain")]
-    if sent:
-        columns += [pl.lit("sent").alias("status"), hop.field("1").alias("next_hop_ip"),
-                    rest.str.extract(rf' C="[245][0-9][0-9][ -]({DSN})[ "]').alias("dsn")]
-    else:
-        failed = pl.when(rest.str.slice(0, 2) == "==").then(pl.lit("deferred")).when(rest.str.contains(_EXPIRED)).then(
-            pl.lit("expired")).otherwise(pl.lit("bounced"))
-        columns += [failed.alias("status"), rest.str.extract(_ERROR_DSN).alias("dsn"),
-                    pl.coalesce(hop.field("1"), rest.str.extract(_ERROR_HOP)).alias("next_hop_ip")]
-    return event(part.lazy(), "delivery", unless(pl.col("first") != "", "delivery without a recipient"), *columns)
+    return part.with_columns(
+        hop.field("1").alias("next_hop_ip"), integer(hop.field("2")).alias("next_hop_port"),
+        pl.coalesce(pl.when(plain).then(at_domain), odd.str.extract(_FINAL), odd.str.extract(_ORIGINAL))
+        .str.to_lowercase().alias("recipient_domain"),
+        unless(pl.col("to") != "", "delivery without a recipient").alias("reason"))
 
 
 def _removed(part: pl.DataFrame) -> pl.LazyFrame:
@@ -157,8 +200,8 @@ def _removed(part: pl.DataFrame) -> pl.LazyFrame:
 
 
 # By the first three characters after the message id.
-_FLAGS = {"<= ": _accepted, "(= ": _accepted, "=> ": _delivery, "-> ": _delivery, ">> ": _delivery, "** ": _delivery,
-          "== ": _delivery, "Com": _removed}
+_FLAGS = {"<= ": _accepted, "(= ": _accepted, "=> ": _sent, "-> ": _sent, ">> ": _sent, "** ": _unsent, "== ": _unsent,
+          "Com": _removed}
 
 
 def _failed(part: pl.DataFrame) -> pl.LazyFrame:
@@ -179,21 +222,21 @@ def _refused(part: pl.DataFrame) -> pl.LazyFrame:
         part = part.with_columns(rest.str.replace_all(rf"<{QUOTED}@", "<q@").alias("rest"))
     head, tail = cut(rest, " rejected ")
     what, why = cut(tail, ": ")
-    ip, port = _client(head.str.replace(r"(?: (?:X|CV|DN|SNI|A|F)=.*)?(?: temporarily)?$", ""))
+    ip, port = _client(head.str.replace(r"(?: (?:X|CV|DN|SNI|A|F|P)=.*)?(?: temporarily)?$", ""))
     named = part.lazy().with_columns(ip, port, head.alias("head"), what.alias("what"), why.alias("why"),
                              tail.str.extract(_DENIED).str.to_uppercase().alias("auth_mechanism"))
     login = pl.col("auth_mechanism").is_not_null()
     # What a local program hands in has no client: `F=<a@b> rejected by non-SMTP ACL: why`.
-    local = rest.str.starts_with("F=<")
+    local = rest.str.starts_with("F=") & ~rest.str.contains(" H=", literal=True)
     reason = unless(pl.col("client_ip").is_not_null() | local, "rejection without a client")
-    sender = pl.coalesce(pl.col("head").str.extract(r"(?:^| )F=<([^>]*)>"),
+    sender = pl.coalesce(pl.col("head").str.extract(r"(?:^| )F=<?([^ >]*)"),
                          pl.col("what").str.extract(r"^MAIL <([^>]*)>"))
     return pl.concat([
         event(named.filter(login), "auth", reason, pl.col("client_ip", "listener_port", "auth_mechanism"),
               pl.lit(value=False).alias("auth_ok")),
         event(named.filter(~login), "rejected", reason, identifier.alias("queue_id"),
               pl.col("client_ip", "listener_port"), domain(sender).alias("sender_domain"),
-              domain(pl.col("what").str.extract(r"^RCPT <([^>]*)>")).alias("recipient_domain"),
+              domain(pl.col("what").str.extract(r"^RCPT <?([^ >]*)")).alias("recipient_domain"),
               pl.col("why").str.extract(rf"^(?:[45][0-9][0-9][ -])?({DSN})(?:[ :]|$)").alias("dsn")),
     ], how="diagonal")
 
@@ -205,3 +248,15 @@ def _early(part: pl.DataFrame) -> pl.LazyFrame:
     named = part.lazy().with_columns(*_client(host))
     return event(named, "rejected", unless(pl.col("client_ip").is_not_null(), "rejection without a client"),
                  pl.col("client_ip", "listener_port"))
+
+
+def _not_offered(part: pl.DataFrame) -> pl.LazyFrame:
+    """AUTH by a method that the server did not offer, such as a password without TLS: a failed login."""
+    found = rest.str.extract_groups(_NOT_OFFERED).struct
+    named = part.lazy().with_columns(*_client(found.field("2")))
+    return event(named, "auth", unless(pl.col("client_ip").is_not_null(), "failed authentication without an address"),
+                 pl.col("client_ip", "listener_port"), found.field("1").str.to_uppercase().alias("auth_mechanism"),
+                 pl.lit(value=False).alias("auth_ok"))
+
+
+_RARE = {"failed": _failed, "refused": _refused, "early": _early, "not offered": _not_offered}

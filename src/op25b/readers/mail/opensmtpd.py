@@ -6,6 +6,7 @@
 | `SESSION smtp authentication user=... result=ok` | auth |
 | `SESSION smtp message msgid=... size=... nrcpt=... proto=...` | accepted, queued |
 | `SESSION smtp failed-command command="RCPT TO:<a@b>" result="550 ..."` | rejected |
+| `SESSION smtp failed-command command="AUTH PLAIN ..." result="503 ..."` (not without TLS) | auth, auth_ok false |
 | `SESSION mta delivery evpid=... to=<> relay="host (ip)" result="Ok" stat="..."`, `mda delivery ...` | delivery |
 | `smtp-in: Accepted message ID on session ...`, `relay: Ok for EVPID: ...`, `delivery: Ok for ...` (5.x) | the same |
 
@@ -60,6 +61,8 @@ _RELAY = r" relay=\"?(?:\S+ \()?\[?(?:IPv6:)?([0-9A-Fa-f.:]+)\]?\)?[\", ]"
 _STATUS = {"Ok": "sent", "TempFail": "deferred", "PermFail": "bounced", "NoUser": "bounced", "Loop": "bounced",
            "Expire": "expired", "Expired": "expired"}
 
+_COMMAND = r"^(?:[0-9a-f]{16} smtp (?:event=)?failed-command .*?command=|smtp-in: Failed command .*?: )\""
+
 rest = pl.col("rest")
 _KINDS = {
     "delivery": rest.str.contains(
@@ -67,8 +70,11 @@ _KINDS = {
     "message": rest.str.contains(r"^[0-9a-f]{16} smtp (?:event=)?message |^smtp-in: Accepted message "),
     "login": rest.str.contains(
         r"^[0-9a-f]{16} smtp (?:event=)?authentication |^smtp-in: (?:Accepted a|A)uthentication "),
-    "refused": rest.str.contains(r"^[0-9a-f]{16} smtp (?:event=)?failed-command .*?command=\"(?:RCPT|MAIL|DATA|\")"
-                                 r"|^smtp-in: Failed command .*?: \"(?:RCPT|MAIL|DATA|\")"),
+    # A refused AUTH has a line of its own, unless AUTH was not offered.
+    "not offered": rest.str.contains(rf"(?i){_COMMAND}AUTH [^\"]*\" (?:result=|=> )\"?503 "),
+    # What follows a refused MAIL is out of sequence, and no refusal of its own.
+    "refused": rest.str.contains(rf"(?i){_COMMAND}(?:RCPT|MAIL|DATA|\")")
+    & ~rest.str.contains(r"\" (?:result=|=> )\"?503 5\.5\.1 [^\"]*\"?$"),
 }
 
 
@@ -153,9 +159,17 @@ def _refused(part: pl.DataFrame) -> pl.LazyFrame:
     return event(
         _found(part, _REFUSED), "rejected", unless(command.is_not_null(), "failed command that cannot be read"),
         pl.coalesce(_CLIENT, _f("ip")).alias("client_ip"),
-        domain(command.str.extract(r"^MAIL FROM: ?<([^>]*)>")).alias("sender_domain"),
-        domain(command.str.extract(r"^RCPT TO: ?<([^>]*)>")).alias("recipient_domain"),
+        domain(command.str.extract(r"^(?i:MAIL FROM): ?<(.*?)>(?: |$)")).alias("sender_domain"),
+        domain(command.str.extract(r"^(?i:RCPT TO): ?<(.*?)>(?: |$)")).alias("recipient_domain"),
         _f("reply", "reply2").str.extract(rf"^[45][0-9][0-9][ -]({DSN})(?:[ :]|$)").alias("dsn"))
+
+
+def _not_offered(part: pl.DataFrame) -> pl.LazyFrame:
+    command = _f("command", "command2")
+    return event(
+        _found(part, _REFUSED), "auth", unless(command.is_not_null(), "failed command that cannot be read"),
+        pl.coalesce(_CLIENT, _f("ip")).alias("client_ip"), pl.lit(value=False).alias("auth_ok"),
+        command.str.extract(r"^[A-Za-z]+ ([A-Za-z0-9-]+)").str.to_uppercase().alias("auth_mechanism"))
 
 
 def _delivery(part: pl.DataFrame) -> pl.LazyFrame:
@@ -173,5 +187,6 @@ def _delivery(part: pl.DataFrame) -> pl.LazyFrame:
         outcome.field("stat").str.extract(rf"^\"?[245][0-9][0-9][ -]({DSN})(?:[ :\"]|$)").alias("dsn"))
 
 
-_PARSERS = {"delivery": _delivery, "message": _message, "login": _login, "refused": _refused}
+_PARSERS = {"delivery": _delivery, "message": _message, "login": _login, "refused": _refused,
+            "not offered": _not_offered}
 FORMAT = Format("opensmtpd", "mail", recognise, read, growth="lines")
