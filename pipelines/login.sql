@@ -1,6 +1,7 @@
 -- row: one name by which lease logs (kind lease) or mail logs (kind auth) call a line, and the line it belongs to
 -- build: whole
 --
+-- Lease logs name a line by its user name or, in DHCP, by what identify_by says: a hardware address, a circuit.
 -- Where the subscriber list gives no other name it is the line's own identifier. The file that was read last and has
 -- the name decides; a name that it gives to two lines belongs to neither.
 WITH named AS (

@@ -1,6 +1,6 @@
 -- row: one address, or part of one, held for one interval [start, "end"), by whom the lease log names; open while "end"
 --      is NULL
--- build: view
+-- build: whole
 --
 -- A lease log states the same session several times (start, interim, stop), in files that may come late or twice.
 -- A session begins at its start record, else at the earliest beginning another record implies. It ends at its stop

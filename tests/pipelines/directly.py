@@ -22,6 +22,6 @@ def derive(records: list[Row], subscribers: list[Row], query: str) -> list[tuple
             frame = pl.DataFrame([{name: row.get(name) for name in names} for row in rows], schema=table.schema)
             connection.register("frame", frame.to_arrow())
             connection.execute(f'CREATE TABLE "{table.name}" AS SELECT * FROM frame')
-        for name in ("login", "stated_lease", "lease"):
+        for name in ("login", "stated_lease", "named_lease", "lease"):
             connection.execute(f'CREATE TABLE "{name}" AS {pipelines()[name].sql}')
         return connection.execute(query).fetchall()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-from tests.pipelines.rows import Row, load, local, new_workspace, record
+from tests.pipelines.directly import derive
+from tests.pipelines.rows import Row, at, load, local, new_workspace, record
 
 IP = "198.18.0.1"
 
@@ -39,6 +41,8 @@ STOP = record("stop", "a", "11:00", IP, start="10:00:01", end="11:00")
                  id="reset before the session"),
     pytest.param([START, record("reset", None, "10:20", session=None, access_server="nas2")],
                  [("a", "10:00:00", None)], id="reset of another access server"),
+    pytest.param([START, record("reset", None, "10:20", session=None), INTERIM], [("a", "10:00:00", None)],
+                 id="a record after the reset shows the session alive"),
     pytest.param([START, record("reset", None, "11:30", session=None), STOP], [("a", "10:00:00", "11:00:00")],
                  id="the stop says more than the reset"),
     pytest.param(
@@ -94,6 +98,15 @@ def test_dual_stack_and_prefix_are_a_row_each(tmp_path: Path) -> None:
         ("c6120001", "000000ffffc6120001", "10:00:00", "11:00:00"),
         ("00000000", "ffffffffffffffffff", "10:00:00", "11:00:00"),
     ]
+
+
+@pytest.mark.parametrize("kind", ["static", "map-e"])
+@pytest.mark.parametrize("stop", [None, "11:00"])
+def test_an_undated_assignment_has_always_been_there(kind: str, stop: str | None) -> None:
+    row = record("stop" if stop else "start", "a", "11:00", IP, end=stop) | {"kind": kind, "access_server": None}
+    undated = row | {"at": None if stop is None else row["at"], "source": "x"}
+    assert derive([undated], [], 'SELECT subscriber, start, "end" FROM lease') == [
+        ("a", datetime(1970, 1, 1), None if stop is None else at(stop))]
 
 
 def dhcp(event: str, who: str, at: str, *, start: str | None, end: str | None, session: str | None) -> Row:

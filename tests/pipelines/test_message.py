@@ -49,6 +49,9 @@ COUNTS = "queue_id, sent, deferred, bounced, removed"
                   *[event("delivery", f"2007-06-0{day} 12:10:00", "A1", status="deferred") for day in range(2, 6)],
                   event("delivery", "2007-06-06 12:10:00", "A1", status="sent"),
                   event("removed", "2007-06-06 12:10:01", "A1")], [("A1", 1, 4, 0, True)], id="deferred over days"),
+    pytest.param([event("delivery", "12:00:04", "A1", status="sent"), *sent("A1", "12:01"),
+                  event("rejected", "13:00:00", "A1"), *sent("A1", "13:01")],
+                 [("A1", 2, 0, 0, True), ("A1", 1, 0, 0, True)], id="cutthrough: delivered, or refused, before accepted"),
     pytest.param([event("rejected", "12:00", None, client_ip=LINE), event("auth", "12:00", None, auth_ok=True)], [],
                  id="no queue id, no message"),
 ])
@@ -89,3 +92,15 @@ def test_a_message_counts_on_the_local_day_it_came(tmp_path: Path) -> None:
     columns = "day, subscriber, listener_port, own_line, messages, sent"
     assert opened.sql(f"SELECT {columns} FROM relay_day ORDER BY day").rows() == [
         (date(2007, 6, 1), "line-1", 25, True, 1, 1), (date(2007, 6, 2), "line-1", 25, True, 1, 1)]
+
+
+def test_what_was_refused_or_broken_off_is_no_message(tmp_path: Path) -> None:
+    opened = new_workspace(tmp_path)
+    start = {"client_ip": LINE, "listener_port": 25}
+    load(opened, "mail_event", [
+        *sent("A1", "12:00", **start), event("accepted", "12:00", "B2", **start), event("rejected", "12:00", "B2"),
+        event("accepted", "12:00", "C3", **start), event("queued", "12:00", "C3", size_bytes=9),
+        event("rejected", "12:00", "C3"), event("accepted", "12:00", "D4", **start)])
+    load(opened, "lease_record", [lease(LINE, "line-1", "2007-06-01 10:00:00")])
+    opened.build()
+    assert opened.sql("SELECT messages, sent, rejected FROM relay_day").rows() == [(1, 1, 2)]

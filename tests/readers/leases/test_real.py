@@ -6,6 +6,7 @@ Stop sent twice because its answer was lost, an access server that goes down, co
 option 82: granted, renewed, released, declined, expired.
 `real/kea-cleanup/`: kea-dhcp4 2.2.0 with leases of 12 s and `store-extended-info`; `.1`, `.2` and `.completed` as they
 lay there when its clean-up was interrupted before its last step, and the lease file half a minute later.
+`real/kea6-cleanup/`: the same of kea-dhcp6, for two clients behind a relay that adds interface-id and remote-id.
 """
 
 from __future__ import annotations
@@ -98,6 +99,22 @@ def test_kea_the_files_of_an_interrupted_clean_up_and_what_came_after() -> None:
         ("198.18.8.20", "00:00:5e:00:53:a1", "09:07:40", "09:07:52"),
         ("198.18.8.24", "00:00:5e:00:53:a2", "09:07:54", "09:08:06"),
     ]
+
+
+def test_kea_dhcpv6_addresses_and_delegated_prefixes_by_circuit() -> None:
+    results = [read(f"kea6-cleanup/kea-leases6.csv{end}", "circuit-id") for end in (".2", ".1", ".completed", "")]
+    assert [(result.read, result.kept, result.filtered, result.rejected) for result in results] == [
+        (4, 4, 0, []), (6, 4, 2, []), (2, 2, 0, []), (4, 4, 0, [])]
+    one, two = "GE1/0/1:300", "00:04:00:64"
+    whole = "ffff:ffff:ffff:ffff"
+    times = [(one, "2001:db8:140::20", f"2001:db8:150::-2001:db8:150:ff:{whole}", "09:34:42", "09:34:47"),
+             (two, "2001:db8:140::21", f"2001:db8:150:100::-2001:db8:150:1ff:{whole}", "09:34:42", "09:34:54"),
+             (one, "2001:db8:140::20", f"2001:db8:150::-2001:db8:150:ff:{whole}", "09:34:47", "09:34:55"),
+             (one, "2001:db8:140::20", f"2001:db8:150::-2001:db8:150:ff:{whole}", "09:34:55", "09:35:05"),
+             (one, "2001:db8:140::20", f"2001:db8:150::-2001:db8:150:ff:{whole}", "09:35:05", "09:35:17"),
+             (two, "2001:db8:140::22", f"2001:db8:150:200::-2001:db8:150:2ff:{whole}", "09:35:19", "09:35:31")]
+    assert sorted(held(*results)) == sorted(
+        (ip, who, start, end) for who, address, prefix, start, end in times for ip in (address, prefix))
 
 
 @pytest.mark.parametrize(("identify_by", "name"), [
