@@ -8,11 +8,16 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from op25b.api import OpenWorkspace, open_workspace
+from op25b.engine import duckdb
+from op25b.policy import policy, resolve
+from op25b.policy.traffic import decide_traffic
 from op25b.pseudonyms import Pseudonyms
 from tests.conftest import require
+from tests.test_cli import op25b
 from tests.test_sample_truth import check_row
 
 pytestmark = pytest.mark.lab
@@ -32,6 +37,54 @@ def captured(tmp_path_factory: pytest.TempPathFactory) -> OpenWorkspace:
     assert set(opened.ingest()["state"]) == {"new"}
     opened.build()
     return opened
+
+
+@pytest.fixture(scope="module")
+def replayed(captured: OpenWorkspace, tmp_path_factory: pytest.TempPathFactory) -> OpenWorkspace:
+    """The same cast again, behind the rules that `op25b acl proposed` makes of the first capture."""
+    from tests.lab.capture import capture
+
+    root = captured.workspace.root
+    done = op25b("-w", root, "acl", "proposed", "--target", "nftables")
+    assert done.returncode == 0, done.stderr
+    directory = capture(tmp_path_factory.mktemp("lab") / "replay", done.stdout)
+    shutil.copy(root / "op25b.key", directory)  # so that both name a line alike
+    opened = open_workspace(directory)
+    assert set(opened.ingest()["state"]) == {"new"}
+    opened.build()
+    return opened
+
+
+Peer = tuple[str, str, int]
+
+
+def peers(opened: OpenWorkspace) -> dict[Peer, tuple[str, bool]]:
+    """Line, server, port → what `proposed` would do with it, and whether any connection was established."""
+    workspace = opened.workspace
+    policies = {name: resolve(policy(workspace, of), workspace) for name, of in
+                (("before", "current"), ("after", "proposed"))}
+    connection = duckdb.session(workspace)
+    query = decide_traffic(connection, policies, per_connection=True)
+    decided = connection.sql(query.sql, params=query.values).pl()
+    connection.close()
+    found = decided.group_by("subscriber", "server_key", "port").agg(
+        pl.col("after").unique(), pl.col("established").sum() > 0)
+    assert set(found["after"].list.len()) == {1}
+    return {(line, server, port): (after[0], works) for line, server, port, after, works in found.rows()}
+
+
+def test_what_was_simulated_is_what_the_generated_rules_block(captured: OpenWorkspace, replayed: OpenWorkspace) -> None:
+    """A silent server cannot be told from a blocked one: of these only that none answers is held."""
+    before, after = peers(captured), peers(replayed)
+    assert before.keys() == after.keys()
+    worked = {peer for peer, (_, works) in before.items() if works}
+    predicted = {peer for peer, (action, _) in before.items() if action == "block"}
+    really_blocked = {peer for peer in worked if not after[peer][1]}
+    assert really_blocked == predicted & worked
+    assert {peer for peer, (_, works) in after.items() if works} == worked - predicted
+    assert len(really_blocked) >= 20
+    assert len(worked - predicted) >= 20
+    assert predicted - worked  # the mobile carriers, blocked before, and the bots' silent peers
 
 
 def rows(opened: OpenWorkspace, name: str) -> list[dict[str, str]]:
