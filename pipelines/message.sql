@@ -2,7 +2,9 @@
 -- build: day
 -- margin: 6 days
 --
--- Servers use queue ids again. A new message begins with an `accepted` event, or with the first event after `removed`.
+-- Servers use queue ids again. A new message begins with an `accepted` event, or with the first event after `removed`;
+-- what comes between `removed` and the next `accepted` belongs to the latter (Exim's cutthrough delivers, and Sendmail
+-- refuses recipients, before either logs the message).
 -- `subscriber` is the line whose SMTP AUTH name it is, else the line that held the client's address at that moment.
 -- `own_line`: the client's address lies in the subscribers' networks, so it is a line of this ISP.
 -- A message belongs to the day of its first event; what is logged more than 6 days later is not seen.
@@ -22,16 +24,22 @@ ordered AS (
     JOIN today AS t ON t.mta_host = e.mta_host AND t.queue_id = e.queue_id
     WHERE e.event <> 'auth'
 ),
-numbered AS (
+ended AS (
     SELECT
         *,
-        sum(CASE WHEN event = 'accepted' THEN 1 ELSE 0 END) OVER (
-            PARTITION BY mta_host, queue_id ORDER BY "at", step ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
-        ) AS beginnings,
         coalesce(sum(CASE WHEN event = 'removed' THEN 1 ELSE 0 END) OVER (
             PARTITION BY mta_host, queue_id ORDER BY "at", step ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
         ), 0) AS endings
     FROM ordered
+),
+numbered AS (
+    SELECT
+        *,
+        greatest(sum(CASE WHEN event = 'accepted' THEN 1 ELSE 0 END) OVER (
+            PARTITION BY mta_host, queue_id, endings ORDER BY "at", step
+            ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+        ), 1) AS beginnings
+    FROM ended
 ),
 joined AS (
     SELECT

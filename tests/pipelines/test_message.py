@@ -51,7 +51,7 @@ COUNTS = "queue_id, sent, deferred, bounced, removed"
                   event("removed", "2007-06-06 12:10:01", "A1")], [("A1", 1, 4, 0, True)], id="deferred over days"),
     pytest.param([event("delivery", "12:00:04", "A1", status="sent"), *sent("A1", "12:01"),
                   event("rejected", "13:00:00", "A1"), *sent("A1", "13:01")],
-                 [("A1", 2, 0, 0, True), ("A1", 1, 0, 0, True)], id="cutthrough: delivered, or refused, before accepted"),
+                 [("A1", 2, 0, 0, True), ("A1", 1, 0, 0, True)], id="delivered or refused before accepted"),
     pytest.param([event("rejected", "12:00", None, client_ip=LINE), event("auth", "12:00", None, auth_ok=True)], [],
                  id="no queue id, no message"),
 ])

@@ -46,7 +46,6 @@ FACTS = [
     {"event": "delivery", "queue_id": "tr1", "status": "sent", "dsn": "2.0.0"},
     {"event": "rejected", "auth_user": "bob", "sender_domain": "isp.example", "recipient_domain": "d.example",
      "dsn": "5.7.1"},
-    {"event": "delivery", "queue_id": "lm1", "recipient_domain": "isp.example", "status": "sent"},
 ]
 
 
@@ -57,7 +56,7 @@ def read(path: Path, *lines: str) -> Result:
 def test_a_log(tmp_path: Path) -> None:
     result = read_bytes(dovecot.FORMAT, tmp_path / "maillog", SAMPLE, timezone="Asia/Tokyo", year=2026)
     assert result.facts("at", "mta_host", "client_key") == FACTS
-    assert (result.read, result.kept) == (11, 8)
+    assert (result.read, result.kept) == (11, 7)
     assert [(line, reason) for line, _, reason, _ in result.rejected] == [(11, "login without an address")]
     assert result.frame["at"][0] == datetime(2026, 1, 31, 3, 0, 1)
 
@@ -70,6 +69,20 @@ def test_the_log_that_dovecot_writes_itself(tmp_path: Path) -> None:
         "method=PLAIN, rip=198.18.0.8, lip=203.0.113.5, session=<x>")
     assert result.rows("mta_host", "client_ip", "listener_port", "auth_user", "auth_ok") == [
         ("maillog", "198.18.0.7", 993, "joe", True), *[("maillog", "198.18.0.8", 587, "eve", False)] * 2]
+
+
+@pytest.mark.parametrize(("line", "facts"), [
+    ("pop3-login: Aborted login (tried to use disabled plaintext auth): rip=198.18.0.8, lip=203.0.113.5", ("198.18.0.8", 110, None)),
+    ("submission-login: Remote closed connection (auth failed, 1 attempts in 2 secs): user=<eve>, method=PLAIN, rip=198.18.0.8, lip=203.0.113.5",
+     ("198.18.0.8", 587, "eve")),
+    ("imap-login: Login aborted: Connection closed (auth failed, 1 attempts in 2 secs) (auth_failed): user=<eve>, method=PLAIN, rip=198.18.0.8, lip=203.0.113.5, TLS",
+     ("198.18.0.8", None, "eve")),
+    ("imap-login: Disconnected (proxy dest auth failed): user=<eve>, method=PLAIN, rip=198.18.0.8, lip=203.0.113.5, session=<N>",
+     ("198.18.0.8", 143, "eve")),
+])
+def test_failed_logins_of_all_versions(tmp_path: Path, line: str, facts: tuple[object, ...]) -> None:
+    result = read(tmp_path, f"Jan 31 12:00:00 mx1 dovecot: {line}")
+    assert result.rows("event", "auth_ok", "client_ip", "listener_port", "auth_user") == [("auth", False, *facts)]
 
 
 @pytest.mark.parametrize("line", [

@@ -6,7 +6,7 @@
 | the same | `Disconnected: ... (auth failed, 3 attempts in 9 secs): user=<a>, method=PLAIN, rip=...` | auth, 3 times |
 | submission | `Successfully relayed message: from=<a@b>, size=1, id=..., reply=...` | accepted, queued, delivery |
 | submission | `Failed to relay message: from=<a@b>, ..., reply=...` | rejected |
-| lmtp, lda | `saved mail to INBOX`, `stored mail into mailbox 'INBOX'` | delivery, where a session names the message |
+| lmtp, lda | `saved mail to INBOX` | none: the server that handed the mail over logs the delivery |
 
 Sources: the programs of 2.3.19 and their settings (`login_log_format_elements`), forms of 1.x to 2.4.
 A login does not say on which port it was: `listener_port` is 143 or 110 for a connection without TLS, 587 for
@@ -26,7 +26,6 @@ from op25b.readers.base import Batch, Format, Head, Source
 from op25b.readers.mail import syslog
 from op25b.readers.mail.common import (
     DSN,
-    FINE,
     by_kind,
     domain,
     event,
@@ -51,8 +50,9 @@ _LOGIN = (
     r"(?:, lip=[^,]*)?(?P<more>(?:, [^<>]*)?)(?:session=<[^>]*>)?.*$"
 )
 _FAILED = (
-    r"^(?:Disconnected|Aborted login|Login aborted|Maximum number of connections)[^<]*?"
-    r"\((?:auth failed, (?P<count>[0-9]+) attempts|tried to use (?:disallowed|unsupported) [a-z ]*auth)[^)]*\).*?: "
+    # 1.x to 2.4 begin in many ways (`Disconnected`, `Aborted login`, `Remote closed connection`, ...).
+    r"^[^<]*?\((?:auth failed, (?P<count>[0-9]+) attempts|proxy dest auth failed"
+    r"|tried to use (?:disallowed|disabled|unsupported) [a-z ]*auth)[^)]*\).*?: "
     r"(?:user=<(?P<user>.*)>, )?(?:method=(?P<method>[^,]*), )?rip=(?P<ip>[^,]*)(?:, lip=[^,]*)?(?P<more>(?:, [^<>]*)?)"
 )
 _RELAYED = (
@@ -66,18 +66,17 @@ service, body = pl.col("service"), pl.col("body")
 _LOGIN_PROCESS = service.str.ends_with("-login").fill_null(value=False)
 _KINDS = {
     "login": _LOGIN_PROCESS & body.str.contains(r"^(?:Login|Logged in): "),
-    "failed": _LOGIN_PROCESS & body.str.contains(r"\((?:auth failed, [0-9]+ attempts|tried to use )"),
+    "failed": _LOGIN_PROCESS
+    & body.str.contains(r"\((?:auth failed, [0-9]+ attempts|proxy dest auth failed|tried to use )"),
     "relayed": service.eq("submission") & body.str.starts_with("Successfully relayed message: "),
     "refused": service.eq("submission") & body.str.starts_with("Failed to relay message: "),
-    "saved": service.is_in(["lmtp", "lda"]) & body.str.contains(r": (?:saved mail to|stored mail into mailbox) "),
 }
 
 
 class Dovecot:
     """Dovecot's lines; remembers from where the sessions of submission came."""
 
-    marks: ClassVar[str] = (r"Login: |Logged in: |auth failed, |tried to use |relayed message: |relay message: "
-                            r"|: saved mail|: stored mail")
+    marks: ClassVar[str] = r"Login: |Logged in: |auth failed|tried to use |relayed message: |relay message: "
     programs: ClassVar[str] = rf"dovecot(?:-[a-z0-9]+)?|{_OWN}"
 
     def __init__(self, own_host: str = "-") -> None:
@@ -102,7 +101,7 @@ class Dovecot:
                               found.field("user").alias("login_user"))
         self._sessions = latest(self._sessions, fresh, ["session"])
         sessions = self._sessions
-        return by_kind(lines, _KINDS, {"login": _login, "failed": _failed, "saved": _saved, "refused": _refused,
+        return by_kind(lines, _KINDS, {"login": _login, "failed": _failed, "refused": _refused,
                                        "relayed": lambda part: _relayed(part, sessions)})
 
 
@@ -184,13 +183,6 @@ def _relayed(part: pl.DataFrame, sessions: pl.DataFrame) -> pl.LazyFrame:
 def _refused(part: pl.DataFrame) -> pl.LazyFrame:
     return event(_relay(part), "rejected", pl.col("reason"),
                  pl.col("auth_user", "sender_domain", "recipient_domain", "dsn"))
-
-
-def _saved(part: pl.DataFrame) -> pl.LazyFrame:
-    session = part.lazy().with_columns(pl.col("ids").str.extract(r"<([^>]*)>$").alias("queue_id"))
-    named = session.filter(pl.col("queue_id").is_not_null() & pl.col("queue_id").str.contains(r"[^0-9]"))
-    return event(named, "delivery", FINE, pl.col("queue_id"), pl.lit("sent").alias("status"),
-                 domain(pl.col("who").str.extract(r"^\((.*)\)$")).alias("recipient_domain"))
 
 
 FORMAT = Format("dovecot", "mail", recognise, read, growth="lines")

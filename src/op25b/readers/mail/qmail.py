@@ -51,7 +51,7 @@ from op25b.readers.text import BLOCK_BYTES, Block, blocks
 _TAI = r"^@[0-9a-f]{24} "
 _LOCAL = r"^[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)? "
 _TAI_OFFSET = 2**62 + 10
-_MARKS = r"(?:new|info|end) msg |delivery [0-9]+: | pid [0-9]+: |vchkpw-"
+_MARKS = r"(?:new|info|end) msg |delivery [0-9]+: | pid [0-9]+(?: [^ :]+)?: |vchkpw-"
 _WORDS = re.compile(r"(?:new msg \d+$|info msg \d+: bytes |starting delivery \d+: msg \d+ to |"
                     r"delivery \d+: (?:succ|def|fail)|end msg \d+$|status: local \d+/\d+ remote )")
 _INFO = r"^info msg ([0-9]+): bytes ([0-9]+) from <(.*)> qp [0-9]+ uid [0-9]+$"
@@ -61,7 +61,7 @@ _END = r"^delivery ([0-9]+): (success|deferral|failure): ?(.*)$"
 _HOP = r"^(?:[^_]*_)?(?i:connected_to_)?([0-9A-Fa-f.:]+)_(?:accepted_|does_not_|failed_|but_)"
 _DSN = rf"Remote_host_said:_[245][0-9][0-9][-_]({DSN})[_/]|\(#({DSN})\)/?$"
 _TOO_LONG = "not_going_to_try_again"
-_REFUSED = r"^(?:rblsmtpd: )?([0-9A-Fa-f.:]+) pid [0-9]+: [45][0-9][0-9] "
+_REFUSED = r"^(?:rblsmtpd: )?([0-9A-Fa-f.:]+) pid [0-9]+(?: [^ :]+)?: [45][0-9][0-9] "
 _LOGIN = (r"^vchkpw-(?P<service>[a-z0-9]+): (?:\((?P<method>[A-Z0-9-]+)\) )?(?P<words>login success|password fail|"
           r"vpopmail user not found|null password given|invalid user/domain characters|[a-z ]+)(?: \(pass: .*\))? "
           r"(?P<user>\S*):(?P<ip>[0-9A-Fa-f.:]+)$")
