@@ -122,11 +122,21 @@ def test_paths(tmp_path: Path, capture: Path, name: str) -> None:
 
 
 def test_a_truncated_file(tmp_path: Path, capture: Path) -> None:
-    for size in (0, 10, 100, capture.stat().st_size // 2):
+    for size in (10, 100, capture.stat().st_size // 2):
         path = tmp_path / "nfcapd.202611240300"
         path.write_bytes(capture.read_bytes()[:size])
         with pytest.raises(InputError, match=r"nfcapd\.202611240300: nfdump cannot read it to its end: \w"):
             read(path)
+
+
+def test_an_empty_file(tmp_path: Path) -> None:
+    path = tmp_path / "nfcapd.202611240300"
+    path.touch()
+    with pytest.raises(InputError, match="is empty, while nfcapd writes a header"):
+        read(path)
+    log = tmp_path / "conn.log"
+    log.touch()
+    assert read(log).read == 0
 
 
 def test_a_damaged_file_gives_what_nfdump_can_read(tmp_path: Path, capture: Path) -> None:

@@ -244,3 +244,12 @@ def test_statistics_are_not_flow_records() -> None:
     assert (
         nfdump_csv.recognise(Head(Path("x"), b"ts,te,td,pr,val,fl,flP,ipkt,ipktP,ibyt,ibytP,ipps,ibps,ibpp\n")) is None
     )
+
+
+@pytest.mark.parametrize("name", ["nfdump-csv 48", "nfdump-csv 10"])
+def test_semicolons_as_other_programs_save_them(tmp_path: Path, name: str) -> None:
+    _, text = samples.TEXT[name]
+    one, other = read("nfdump-csv", tmp_path, text), read("nfdump-csv", tmp_path, text.replace(",", ";"))
+    assert other.frame.equals(one.frame)
+    assert (other.read, other.filtered, other.rejected) == (one.read, one.filtered, [])
+    assert choose(tmp_path / "input", "flows")[0].name == "nfdump-csv"

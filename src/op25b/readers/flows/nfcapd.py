@@ -15,7 +15,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import IO
 
 import polars as pl
@@ -55,6 +55,11 @@ def recognise(head: Head) -> str | None:
 
 def read(source: Source) -> Iterator[Batch]:
     """Yield the TCP records on mail ports, both directions; what nfdump can read of a damaged file comes first."""
+    if source.path.stat().st_size == 0:
+        if source.path.name.startswith("nfcapd"):  # else it is any file without content, such as a log just rotated
+            raise InputError(source.path, "is empty, while nfcapd writes a header even where it saw no flows",
+                             "remove it; nfcapd was killed, or had no room, when it was to write it")
+        return
     with _plain(source) as file, tempfile.TemporaryFile() as ours:
         total = _records(file)
         complaint = _picked(file, ours)
@@ -65,6 +70,8 @@ def read(source: Source) -> Iterator[Batch]:
             batch = _batch(data, seen, sampling, source.sampling_interval)
             seen += batch.rows_read
             yield batch
+        if seen != _records(ours):
+            raise _trouble(source, "it printed other than all records")
         if complaint or total is None:
             raise _trouble(source, complaint or "it has no flow count at its end")
         # The rest of the file are flows on other ports, which nfdump's filter left out.
@@ -140,9 +147,10 @@ def _printed(ours: IO[bytes]) -> Iterator[bytes]:
     if os.fstat(ours.fileno()).st_size > _LARGE_BYTES:
         port = _middle(ours)
         parts = [f"src port > {port} or dst port > {port}", f"not (src port > {port} or dst port > {port})"]
-    printing = [ahead(_lines(ours, part)) for part in parts]
-    for turn in itertools.zip_longest(*printing):
-        yield from (data for data in turn if data is not None)
+    with ExitStack() as processes:
+        printing = [ahead(_lines(processes.enter_context(_printing(ours, part)))) for part in parts]
+        for turn in itertools.zip_longest(*printing):
+            yield from (data for data in turn if data is not None)
 
 
 def _middle(ours: IO[bytes]) -> int:
@@ -152,15 +160,18 @@ def _middle(ours: IO[bytes]) -> int:
     return ports[len(ports) // 2]
 
 
-def _lines(ours: IO[bytes], part: str) -> Generator[bytes, None, None]:
+def _printing(ours: IO[bytes], part: str) -> subprocess.Popen[bytes]:
     layout = "fmt:" + ",".join(FIELDS.values())
     command = _command("-r", _name(ours), "-q", "-N", "-6", "-o", layout, *([part] if part else []))
     environment = {**os.environ, "TZ": "UTC", "LC_ALL": "C"}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
-                          env=environment, pass_fds=(ours.fileno(),), pipesize=_PIPE_BYTES) as process:
-        for data in chunks(process.stdout, _BLOCK_BYTES):  # type: ignore[arg-type]  # a pipe, so never None
-            if not data.startswith(_NO_FLOWS):
-                yield data
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
+                            env=environment, pass_fds=(ours.fileno(),), pipesize=_PIPE_BYTES)
+
+
+def _lines(process: subprocess.Popen[bytes]) -> Generator[bytes, None, None]:
+    for data in chunks(process.stdout, _BLOCK_BYTES):  # type: ignore[arg-type]  # a pipe, so never None
+        if not data.startswith(_NO_FLOWS):
+            yield data
 
 
 def _trouble(source: Source, complaint: str) -> InputError:

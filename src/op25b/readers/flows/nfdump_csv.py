@@ -13,7 +13,7 @@ import polars as pl
 
 from op25b.readers.base import Batch, Format, Head, Source
 from op25b.readers.flows import fields
-from op25b.readers.flows.delimited import Layout, Syntax, names_of, pieces
+from op25b.readers.flows.delimited import Layout, Syntax, names_of, pieces, separator_of
 from op25b.readers.flows.records import REQUIRED, batches, both_directions, standard, whole_addresses
 
 _KNOWN = {
@@ -26,14 +26,14 @@ _KNOWN = {
 }
 _MARKS = ({"ts", "sa", "da", "pr"}, {"firstSeen", "proto", "packets", "bytes"}, {"firstSeen", "srcAddr"},
           {"srcAddr", "dstAddr", "proto"})
-_NOISE = r"^(?:Summary|flows,bytes,packets,avg_bps,avg_pps,avg_bpp|\d+,\d+,\d+,\d+,\d+,\d+|No match\w* flows)$"
+_NOISE = r"^(?:Summary|flows[,;]bytes[,;]packets[,;]avg_bps[,;]avg_pps[,;]avg_bpp|\d+(?:[,;]\d+){5}|No match\w* flows)$"
 _REMEDY = "print it with 'nfdump -o csv' (before 1.7.5), 'csv-fast', or 'csv:' with tokens for all of these columns"
 
 
 def recognise(head: Head) -> str | None:
     """The header line names nfdump's columns."""
     first = head.lines[0] if head.lines else ""
-    names = names_of(first, ",")
+    names = names_of(first)
     return f"nfdump csv header with {len(names)} columns" if _is_header(names) else None
 
 
@@ -45,12 +45,12 @@ def read(source: Source) -> Iterator[Batch]:
     """Yield the TCP records on mail ports, both directions."""
 
     def layout(line: str) -> Layout | None:
-        names = names_of(line, ",")
+        names = names_of(line)
         if not _is_header(names):
             return None
         end = "duration" if "duration" in names and "lastSeen" not in names else "last_seen"
         columns = fields.found(source.path, names, _KNOWN, ("first_seen", end, *REQUIRED), _REMEDY)
-        return Layout(",", names, columns, line)
+        return Layout(separator_of(line), names, columns, line)
 
     def typed(frame: pl.DataFrame) -> pl.DataFrame:
         return whole_addresses(both_directions(_timed(standard(frame, source), source.timezone)))
