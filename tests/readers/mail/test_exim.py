@@ -142,6 +142,12 @@ def test_deliveries(tmp_path: Path, line: str, domain: str, hop: str | None, sta
     ("1xVjuS-0000nm-2e F=<userx@test1.example> rejected by non-SMTP ACL: don't like sender userx@test1",
      {"event": "rejected", "queue_id": "1xVjuS-0000nm-2e", "sender_domain": "test1.example"}),
     ('H=[198.18.0.99] rejected connection in "connect" ACL: go away', {"event": "rejected", "client_ip": "198.18.0.99"}),
+    ("1xVmeW-0000ea-SE F=a@out.example H=(c) [198.18.0.9]:39 I=[203.0.113.5]:25 P=esmtp temporarily rejected by local_scan(): no",
+     {"event": "rejected", "queue_id": "1xVmeW-0000ea-SE", "client_ip": "198.18.0.9", "listener_port": 25, "sender_domain": "out.example"}),
+    ("H=(c) [198.18.0.9] F=a@out.example rejected RCPT b@other.example: relay not permitted",
+     {"event": "rejected", "client_ip": "198.18.0.9", "sender_domain": "out.example", "recipient_domain": "other.example"}),
+    ('SMTP protocol error in "aUtH lOgIn" H=(x) [192.0.2.66]" H=(c) [198.18.0.9] AUTH command used when not advertised',
+     {"event": "auth", "client_ip": "198.18.0.9", "auth_mechanism": "LOGIN", "auth_ok": False}),
     ("H=(c) [198.18.0.9] rejected AUTH PLAIN: no",
      {"event": "auth", "client_ip": "198.18.0.9", "auth_mechanism": "PLAIN", "auth_ok": False}),
 ])
