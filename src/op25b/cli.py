@@ -288,13 +288,16 @@ def acl(  # noqa: PLR0917  # a command's options
     workspace = _open()
     made = workspace.acl(name, target, access_node=access_node, waves=wave or (), moment=_moment(at),
                          rollback=rollback)
+    from op25b.output import printable
+
     for row in made.findings:
-        _say(f"{row.severity}: {row.finding}: {'' if row.rule is None else f'rule {row.rule!r} '}{row.detail}")
+        rule = "" if row.rule is None else f"rule {row.rule!r} "
+        _say(printable(f"{row.severity}: {row.finding}: {rule}{row.detail}"))
     if not force and any(row.severity == "error" for row in made.findings):
         _say("nothing written; mend the policy, or insist with --force")
         raise typer.Exit(1)
     for note in made.notes:
-        _say(f"note: {note}")
+        _say(printable(f"note: {note}"))
     if out is None:
         sys.stdout.write(made.text)
     else:
@@ -316,6 +319,29 @@ def lint(
     _say(f"{errors} errors, {frame.height - errors} warnings")
     if errors:
         raise typer.Exit(1)
+
+
+@app.command()
+def quickref(
+    before: FromOption = "current",
+    after: ToOption = "proposed",
+    lang: LanguageOption = None,
+    form: Annotated[str, typer.Option("--format", help="table, json, csv, markdown or html")] = "table",
+) -> None:
+    """Print the quick-reference chart for customers: who is affected, every case decided by the policies."""
+    if form not in {*_FORMATS, "markdown", "html"}:
+        raise UnknownNameError("format", form, [*_FORMATS, "markdown", "html"])
+    workspace = _open()
+    language = _language(lang) or workspace.config.site.language
+    chart = workspace.chart(language, before, after)
+    if form in _FORMATS:
+        _show(chart, form, ["line", "how", "port", "protocol", "before", "after", "verdict", "advice"])
+        return
+    from op25b.policy.publish import markdown, page
+
+    write = markdown if form == "markdown" else page
+    since = workspace.config.policy[after].effective_from
+    sys.stdout.write(write(chart, workspace.config.site.name, since, language))
 
 
 def _moment(value: str | None) -> datetime | None:

@@ -261,11 +261,12 @@ class Quality(Settings):
 
 
 class Support(Settings):
-    """`[support]`: what `explain` tells a customer."""
+    """`[support]`: what `explain` and the quick-reference chart tell a customer."""
 
     desk_hours: str = "9:00-21:00"
     desk_phone: str = ""
     submission_host: str = ""
+    auth_mechanisms: tuple[str, ...] = ("PLAIN", "LOGIN")
     account_ja: str = "登録内容確認書に記載のPOP IDとパスワード"
     account_en: str = "the POP ID and password printed on the registration sheet"
 

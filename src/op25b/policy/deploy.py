@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from op25b.engine.build import is_built, is_stale
 from op25b.lake import Lake
 from op25b.policy.acl import AccessList, Direction, Scope, access_list, required
 from op25b.policy.lint import Finding, lint
@@ -72,10 +73,13 @@ def deployment(workspace: Workspace, name: str, target_name: str, *, moment: dat
             *(_origin(workspace, back_to, old) if old is not None and back_to is not None else
               ["nothing is blocked any more"]), *where, *_counts(old_made)]
     stem = "-".join(["op25b", *(_slug(part) for part in (name, scope.access_node or "", *scope.waves) if part)])
+    old_lake = ("files were ingested after the last full build: run 'op25b build' first",) if (
+        is_built(workspace) and is_stale(workspace)) else ()
     return Deployment(
         stem + chosen.suffix, render(made, chosen, head, filters),
         f"{stem}-rollback{chosen.suffix}", render(old_made, chosen, back, filters),
-        made.pairs_before, made.pairs_after, (*made.notes, *made.warnings), tuple(lint(workspace, [name], moment)),
+        made.pairs_before, made.pairs_after, (*old_lake, *made.notes, *made.warnings),
+        tuple(lint(workspace, [name], moment)),
     )
 
 
