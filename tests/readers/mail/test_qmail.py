@@ -90,3 +90,8 @@ def test_expiry_and_logins(tmp_path: Path) -> None:
         {"event": "auth", "client_ip": "198.18.0.7", "listener_port": 587, "auth_mechanism": "LOGIN",
          "auth_user": "bob@isp.example", "auth_ok": True},
         {"event": "auth", "client_ip": "198.18.0.8", "listener_port": 25, "auth_user": "eve@isp.example", "auth_ok": False}]
+
+
+def test_rblsmtpd_may_name_the_list(tmp_path: Path) -> None:
+    result = read(tmp_path, "Jan 31 12:00:00 mx1 qmail: 1769860801.0 rblsmtpd: 198.18.0.7 pid 9 list.example: 451 http://list.example/")
+    assert result.rows("event", "client_ip", "listener_port") == [("rejected", "198.18.0.7", 25)]
