@@ -311,6 +311,12 @@ def test_the_reasons_of_rejections_are_counted(workspace: Make, tmp_path: Path) 
     assert row["reasons"] == "no syslog time stamp (2); impossible time stamp (1)"
 
 
+def test_a_directory_is_no_file(workspace: Make, tmp_path: Path) -> None:
+    (tmp_path / "raw").mkdir()
+    (result,) = ingest(workspace('[[inputs.mail]]\npath = "raw/"\n').workspace)
+    assert result.error == ('raw/: is a directory\n  name the files in it: path = "raw/*" under [[inputs.mail]] in op25b.toml')
+
+
 def test_a_damaged_cache_of_hashes_is_made_anew(opened: Workspace) -> None:
     ingest(opened)
     for damage in ("", "[1]", '{"x": 1}', "\x00"):

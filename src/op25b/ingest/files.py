@@ -83,9 +83,11 @@ def plan(workspace: Workspace, lake: Lake) -> tuple[list[FileResult], list[NewFi
     for kind, settings in _inputs(workspace):
         paths = workspace.expand(settings.path)
         if not paths:
-            path = workspace.root / settings.path
+            path = workspace.root / Path(settings.path).expanduser()
+            problem = f"is a directory\n  name the files in it: path = \"{settings.path.rstrip('/')}/*\"" if path.is_dir() \
+                else "no such file\n  check the path"
             results.setdefault((kind, path), FileResult(path, kind, "failed", error=(
-                f"{settings.path}: no such file\n  check the path under [[inputs.{kind}]] in op25b.toml")))
+                f"{settings.path}: {problem} under [[inputs.{kind}]] in op25b.toml")))
         for path in paths:
             if (kind, path) not in results:
                 result = results[kind, path] = FileResult(path, kind, "new")
