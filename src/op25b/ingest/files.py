@@ -84,8 +84,8 @@ def plan(workspace: Workspace, lake: Lake) -> tuple[list[FileResult], list[NewFi
         paths = workspace.expand(settings.path)
         if not paths:
             path = workspace.root / Path(settings.path).expanduser()
-            problem = f"is a directory\n  name the files in it: path = \"{settings.path.rstrip('/')}/*\"" if path.is_dir() \
-                else "no such file\n  check the path"
+            inside = f'is a directory\n  name the files in it: path = "{settings.path.rstrip("/")}/*"'
+            problem = inside if path.is_dir() else "no such file\n  check the path"
             results.setdefault((kind, path), FileResult(path, kind, "failed", error=(
                 f"{settings.path}: {problem} under [[inputs.{kind}]] in op25b.toml")))
         for path in paths:
