@@ -125,7 +125,7 @@ def _split(frame: pl.DataFrame, clock: Clock) -> pl.DataFrame:
     """Line, time and rest of the lines of a main log."""
     fraction, next_to_it = pl.col("start").str.ends_with("."), pl.col("text").str.slice(20, 1)
     if not frame.select((fraction | next_to_it.is_in(["+", "-", "["])).any()).item():
-        at = _times(frame["start"].str.strip_suffix(" "), clock)
+        at = _times(frame["start"], clock)
         return frame.select("line", at, pl.col("text").str.slice(20).alias("rest"))
     frame = frame.with_columns(pl.col("text").str.extract_groups(_SELECTED).struct.unnest())
     size = pl.sum_horizontal(pl.col(name).str.len_bytes() for name in ("stamp", "zone", "pid")) + 1
@@ -136,7 +136,8 @@ def _split(frame: pl.DataFrame, clock: Clock) -> pl.DataFrame:
 def _times(stamps: pl.Series, clock: Clock) -> pl.Series:
     """UTC times; each run of equal stamps is looked at once."""
     known = stamps.rle().struct.field("value").alias("stamp").to_frame()
-    date, time = pl.col("stamp").str.slice(0, 10), pl.col("stamp").str.slice(11)
+    stamp = pl.col("stamp").str.strip_suffix(" ")
+    date, time = stamp.str.slice(0, 10), stamp.str.slice(11)
     known = known.select(pl.concat_str(date, pl.lit("T"), time).alias("stamp"), pl.lit(0).alias("year"))
     return clock.utc(known).gather(stamps.rle_id()).alias("at")
 
