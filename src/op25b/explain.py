@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time
+from typing import Any
 
 import polars as pl
 
@@ -11,7 +12,7 @@ from op25b.caveats import caveats
 from op25b.engine import duckdb as engine
 from op25b.errors import Op25bError
 from op25b.impact import simulate
-from op25b.policy import policy
+from op25b.policy import Connection, blocked_since, policy, resolve
 from op25b.policy.traffic import SENDING_PORTS
 from op25b.senders import findings, reasons
 from op25b.texts import CLASSES, GROUPS, REMEDIES, VERDICTS, text
@@ -62,11 +63,28 @@ def explain(workspace: Workspace, subscriber: str, shown: str, language: Languag
     sender = found.row(0, named=True) if found.height else None
     verdict = _verdict(line, sender, facts)
     change = policy(workspace, after)
-    lines = _words(workspace, shown, verdict, language, line=line, sender=sender, change=change, facts=facts)
+    since = _since(workspace, subscriber, line, change)
+    lines = _words(workspace, shown, verdict, language, line=line, sender=sender, change=change, facts=facts,
+                   since=since)
     return Explanation(
         subscriber, verdict, sender["class"] if sender else None, sender["confidence"] if sender else None,
-        line["remedy"] if line else None, change.effective_from, facts.evidence, lines,
+        line["remedy"] if line else None, since, facts.evidence, lines,
     )
+
+
+def _since(workspace: Workspace, subscriber: str, line: dict[str, Any] | None, change: Policy) -> date | None:
+    """When the line's mail begins to be blocked, in local time: of waves each has its own day."""
+    begins = None
+    if line is not None and line["loses_groups"]:
+        resolved = resolve(change, workspace)
+        known = Connection("", 25, plan=line["plan"], access_node=line["access_node"], subscriber=subscriber,
+                           source_port=40000)
+        found = [blocked_since(resolved, replace(known, destination_group=group)) for group in line["loses_groups"]]
+        begins = min((moment for moment in found if moment is not None), default=None)
+    if begins is None:
+        return change.effective_from
+    local = begins.replace(tzinfo=UTC).astimezone(workspace.timezone).replace(tzinfo=None)
+    return local.date() if local.time() == time() else local
 
 
 @dataclass(frozen=True)
@@ -150,11 +168,12 @@ def _verdict(line: dict[str, object] | None, sender: dict[str, object] | None, f
 
 
 def _words(workspace: Workspace, shown: str, verdict: str, language: Language, *, line: dict[str, object] | None,
-           sender: dict[str, object] | None, change: Policy, facts: _Facts) -> list[str]:
+           sender: dict[str, object] | None, change: Policy, facts: _Facts, since: date | None) -> list[str]:
     ja = language == "ja"
     colon = "：" if ja else ": "
-    since = change.effective_from
-    day = None if since is None else f"{since.year}年{since.month}月{since.day}日" if ja else since.isoformat()
+    clock = f" {since:%H:%M}" if isinstance(since, datetime) else ""
+    day = None if since is None else (
+        f"{since.year}年{since.month}月{since.day}日" if ja else f"{since:%Y-%m-%d}") + clock
     words = [f"{shown}{colon}{text(VERDICTS, verdict, language)}"]
     if day is not None and verdict in {"affected", "maybe-affected", "attempts-only"}:
         words.append(f"規制開始日{colon}{day}" if ja else f"Blocked from: {day}")

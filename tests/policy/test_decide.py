@@ -10,7 +10,7 @@ import pytest
 
 from op25b.api import OpenWorkspace
 from op25b.errors import InputError, SettingsError, UnknownNameError
-from op25b.policy import Connection, Decision, decide, decide_session, policy, resolve
+from op25b.policy import Connection, Decision, blocked_since, decide, decide_session, policy, resolve
 from op25b.workspace import Policy, Rule
 from tests.policy.strategies import MEMBERS
 from tests.policy.strategies import workspace as strategies_workspace
@@ -139,3 +139,21 @@ def test_nothing_is_changed_by_looking_up(tmp_path: Path) -> None:
     before = chosen.model_dump()
     assert resolve(chosen, opened) == resolve(chosen, opened)
     assert chosen.model_dump() == before
+
+
+@pytest.mark.parametrize(("rules", "connection", "expected"), [
+    ([{"name": "r"}], Connection("other", 25), None),
+    ([{"name": "r", "effective_from": date(2007, 7, 1)}], Connection("other", 25), datetime(2007, 6, 30, 15)),
+    ([{"name": "w", "access_nodes": "n1", "effective_from": date(2007, 7, 1)},
+      {"name": "r", "effective_from": date(2007, 8, 1)}], Connection("other", 25, access_node="n1"),
+     datetime(2007, 6, 30, 15)),
+    ([{"name": "w", "access_nodes": "n1", "effective_from": date(2007, 7, 1)},
+      {"name": "r", "effective_from": date(2007, 8, 1)}], Connection("other", 25), datetime(2007, 7, 31, 15)),
+    ([{"name": "r", "effective_from": date(2007, 7, 1)}], Connection("other", 587), None),
+    ([{"name": "trial", "effective_from": date(2007, 7, 1), "effective_until": date(2007, 7, 5)},
+      {"name": "r", "effective_from": date(2007, 8, 1)}], Connection("other", 25), datetime(2007, 7, 31, 15)),
+])
+def test_since_when_a_connection_is_blocked(tmp_path: Path, rules: list[dict[str, object]], connection: Connection,
+                                            expected: datetime | None) -> None:
+    chosen = Policy.model_validate({"rules": [{"action": "block", **rule} for rule in rules]})
+    assert blocked_since(resolve(chosen, strategies_workspace(tmp_path)), connection) == expected

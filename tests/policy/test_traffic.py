@@ -31,6 +31,12 @@ rules = [
   { name = "own", action = "allow", direction = "in", source_port = 25, destination = "own-relay" },
   { name = "back", action = "block", direction = "in", source_port = 25 },
 ]
+[policy.waves]
+rules = [
+  { name = "own", action = "allow", destination = "own-relay" },
+  { name = "first", action = "block", subscribers = "wave.csv", effective_from = 2007-07-01 },
+  { name = "rest", action = "block", effective_from = 2007-08-01T04:00:00 },
+]
 [policy.timed]
 effective_from = 2007-06-04
 rules = [{ name = "rest", action = "block" }]
@@ -104,6 +110,16 @@ def test_each_connection_at_its_own_moment(opened: OpenWorkspace) -> None:
     found = connection.sql(f"SELECT DISTINCT impact FROM ({query.sql})", params=query.values).fetchall()
     connection.close()
     assert found == [("untouched",)]
+
+
+def test_explain_names_the_day_of_the_line_s_own_wave(opened: OpenWorkspace) -> None:
+    from op25b.explain import explain
+
+    found = {name: explain(opened.workspace, name, name, "en", after="waves") for name in LINES}
+    assert {name[1]: (found[name].verdict, str(found[name].effective_from)) for name in LINES} == {
+        "a": ("affected", "2007-07-01"), "b": ("affected", "2007-08-01 04:00:00"),
+        "c": ("affected", "2007-08-01 04:00:00")}
+    assert "Blocked from: 2007-07-01" in found["p" + "a" * 20].lines
 
 
 def test_a_missing_wave_file_is_an_error(tmp_path: Path) -> None:

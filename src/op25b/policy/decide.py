@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from op25b.policy.resolve import PROTOCOLS, Range, Resolved, Term, resolve
+from op25b.policy.resolve import FOREVER, PROTOCOLS, Range, Resolved, Term, resolve
 from op25b.readers.base import ip_key
 from op25b.workspace import Policy
 
-__all__ = ["PROTOCOLS", "Connection", "Decision", "decide", "decide_session", "matches"]
+__all__ = ["PROTOCOLS", "Connection", "Decision", "blocked_since", "decide", "decide_session", "matches"]
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,21 @@ def decide_session(policy: Policy | Resolved, connection: Connection, moment: da
         return there
     back = decide(policy, connection.reply(), moment)
     return back if back.action == "block" else there
+
+
+def blocked_since(policy: Resolved, connection: Connection) -> datetime | None:
+    """The moment (naive UTC) from which on a connection is blocked, up to the settled policy.
+
+    None where it is not blocked then, or where nothing says since when.
+    """
+    turns = {policy.since, *(max(policy.since, moment) for term in policy.terms for moment in (term.since, term.until))}
+    since = None
+    for moment in sorted(turn for turn in turns if turn <= policy.settled):
+        if decide_session(policy, connection, moment).action == "allow":
+            since = None
+        elif since is None:
+            since = moment
+    return None if since == FOREVER[0] else since
 
 
 def matches(term: Term, connection: Connection) -> bool:
