@@ -46,9 +46,18 @@ def _as_list(value: Any) -> Any:
     return value if isinstance(value, list | tuple) else [value]
 
 
+def _day_stays_a_day(value: Any) -> Any:
+    """A date in quotes is a day, not its first instant."""
+    try:
+        return date.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
 TimeZone = Annotated[str, AfterValidator(_timezone)]
 Network = Annotated[str, AfterValidator(_network)]
 Port = Annotated[int, Field(ge=0, le=65535)]
+Moment = Annotated[datetime | date, BeforeValidator(_day_stays_a_day)]
 Many = BeforeValidator(_as_list)
 
 
@@ -194,8 +203,8 @@ class Rule(Settings):
     protocol: Literal["tcp", "udp"] = "tcp"
     port: Annotated[tuple[Port, ...], Many] = (25,)
     source_port: Annotated[tuple[Port, ...], Many] = ()
-    effective_from: datetime | date | None = None
-    effective_until: datetime | date | None = None
+    effective_from: Moment | None = None
+    effective_until: Moment | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -222,8 +231,8 @@ class Policy(Settings):
     """
 
     description: str = ""
-    effective_from: datetime | date | None = None
-    effective_until: datetime | date | None = None
+    effective_from: Moment | None = None
+    effective_until: Moment | None = None
     rules: tuple[Rule, ...]
 
     @model_validator(mode="after")

@@ -69,6 +69,52 @@ def test_decide_sql_and_access_list_agree(opened: OpenWorkspace, ends: Destinati
     assert [action for action, in found] == [decide_session(resolved, packet).action for packet in some]
 
 
+def read_cisco(config: str, packet: Connection) -> str:
+    """What the text itself says, read line by line: that Aerleon wrote every rule its checker knows."""
+    import ipaddress
+
+    name = f"OP25B-{packet.direction.upper()}{'-V6' if ':' in str(packet.line) else ''}"
+    _, found, rest = config.partition(f"ip{'v6' if ':' in str(packet.line) else ''} access-list "
+                                      f"{'' if ':' in str(packet.line) else 'extended '}{name}\nip")
+    lines = rest.split("exit")[0].splitlines() if found else []
+    src, dst = (packet.line, packet.peer) if packet.direction == "out" else (packet.peer, packet.line)
+
+    def end(words: list[str], address: str | None, port: int | None) -> bool:
+        first = words.pop(0)
+        if first == "any":
+            inside = True
+        elif first == "host":
+            inside = ipaddress.ip_address(words.pop(0)) == ipaddress.ip_address(str(address))
+        else:
+            network = ipaddress.ip_network(first if "/" in first else f"{first}/{words.pop(0)}")
+            inside = ipaddress.ip_address(str(address)) in network
+        if words and words[0] == "eq":
+            words.pop(0)
+            return int(words.pop(0)) == port and inside
+        return inside
+
+    for line in lines:
+        action, *words = line.split() or [""]
+        if action in {"permit", "deny"}:
+            protocol = words.pop(0)
+            fits = [protocol in {"ip", "ipv6", {6: "tcp", 17: "udp"}[packet.protocol]},
+                    end(words, src, packet.source_port), end(words, dst, packet.port)]
+            assert not words
+            if all(fits):
+                return {"permit": "allow", "deny": "block"}[action]
+    return "allow"
+
+
+@settings(max_examples=40, deadline=None)
+@given(router_policies)
+def test_the_text_for_cisco_says_the_same(opened: OpenWorkspace, ends: Destinations, chosen: Policy) -> None:
+    resolved = resolve(chosen, opened.workspace)
+    config = render(access_list(opened.workspace, resolved), TARGETS["cisco"], [])
+    for packet in packets(ends, [(4000, 25), (25, 587)]):
+        for one in (packet, packet.reply()):
+            assert read_cisco(config, one) == decide(resolved, one).action
+
+
 def test_packets_that_are_no_lines_pass(opened: OpenWorkspace) -> None:
     """Own relays and other people's addresses: the policy is about lines."""
     everything = Policy.model_validate({"rules": [{"name": "all", "action": "block"},

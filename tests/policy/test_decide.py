@@ -157,3 +157,10 @@ def test_since_when_a_connection_is_blocked(tmp_path: Path, rules: list[dict[str
                                             expected: datetime | None) -> None:
     chosen = Policy.model_validate({"rules": [{"action": "block", **rule} for rule in rules]})
     assert blocked_since(resolve(chosen, strategies_workspace(tmp_path)), connection) == expected
+
+
+def test_a_day_in_quotes_is_a_day() -> None:
+    quoted = Policy.model_validate({"rules": [], "effective_from": "2007-07-10", "effective_until": "2007-07-31"})
+    assert (quoted.effective_from, quoted.effective_until) == (date(2007, 7, 10), date(2007, 7, 31))
+    timed = Policy.model_validate({"rules": [], "effective_from": "2007-07-10T04:00:00+09:00"})
+    assert resolve(timed).since == datetime(2007, 7, 9, 19)
