@@ -99,8 +99,36 @@ def test_quoted_addresses_and_copies(tmp_path: Path) -> None:
     result = read(
         tmp_path, head + 'to=<"a, delay=1, stat=Sent"@b.example>, delay=00:00:01, relay=mx [192.0.2.1], dsn=4.0.0, stat=Deferred',
         head + 'to="|/usr/bin/vacation a@c.example", ctladdr=<a@d.example> (1/1), delay=00:00:01, dsn=2.0.0, stat=Sent',
-        head + "clone: owner=owner-list@lists.example")
+        head + "6AO95NRZ000157: clone: owner=owner-list@lists.example")
     assert result.facts("at", "mta_host", "queue_id") == [
         {"event": "delivery", "recipient_domain": "b.example", "next_hop_ip": "192.0.2.1", "status": "deferred", "dsn": "4.0.0"},
         {"event": "delivery", "status": "sent", "dsn": "2.0.0"},
         {"event": "queued", "sender_domain": "lists.example"}]
+
+
+def test_lines_of_the_real_program_that_are_not_what_they_seem(tmp_path: Path) -> None:
+    head = "Nov 24 10:00:01 mx1 sm-mta[12]: 6AO95NTX000170: "
+    result = read(
+        tmp_path,
+        head + r'''to=<"c\\"d, relay=evil [192.0.2.66]"@carrier.example>, delay=00:00:01, xdelay=00:00:01, mailer=esmtp, '''
+        "pri=30028, relay=mx.carrier.example. [192.0.2.25], dsn=2.0.0, stat=Sent (ok)",
+        # Refused by a milter, which has a line of its own.
+        head + "to=<alice@isp.example>, delay=00:00:00, pri=30028, stat=spam content, score=9",
+        # Broken off.
+        head + "from=<a@x.example>, size=0, class=0, nrcpts=1, proto=ESMTP, daemon=MTA-v4, relay=pc [198.18.0.9]",
+        "Nov 24 10:00:01 mx1 sm-mta[12]: AUTH failure (PLAIN): authentication failure (-13) SASL(-13): x, user=, "
+        "relay=[198.18.0.10]",
+        head + "6AO95NRZ000157: clone: owner=alice",
+        head + "<arhipov@isp.example>... No such user here",
+        "Nov 24 10:00:01 mx1 sm-acceptingconnections[277]: 6AO95NTX000171: ruleset=check_rcpt, arg1=<a@other.example>, "
+        "relay=[198.18.0.9], reject=550 5.7.1 <a@other.example>... Relaying denied")
+    assert result.facts("at", "mta_host", "client_key") == [
+        {"event": "delivery", "queue_id": "6AO95NTX000170", "recipient_domain": "carrier.example",
+         "next_hop_ip": "192.0.2.25", "status": "sent", "dsn": "2.0.0"},
+        {"event": "auth", "client_ip": "198.18.0.10", "auth_mechanism": "PLAIN", "auth_ok": False},
+        {"event": "queued", "queue_id": "6AO95NRZ000157"},
+        {"event": "rejected", "queue_id": "6AO95NTX000170", "recipient_domain": "isp.example"},
+        {"event": "rejected", "queue_id": "6AO95NTX000171", "client_ip": "198.18.0.9",
+         "recipient_domain": "other.example", "dsn": "5.7.1"},
+    ]
+    assert result.rejected == []

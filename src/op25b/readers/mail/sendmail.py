@@ -5,7 +5,7 @@
 | `QID: from=<a@b>, size=1, nrcpts=2, msgid=..., proto=ESMTP, daemon=MSA, relay=host [ip]` | accepted, queued |
 | `QID: to=<c@d>,<e@f>, delay=..., relay=host. [ip], dsn=2.0.0, stat=Sent (...)` | delivery, one a recipient |
 | `QID: QID2: return to sender: Cannot send message for 5 days` | delivery, expired |
-| `QID: QID2: DSN: User unknown`, `QID: clone: owner=a@b` | queued: a message made here |
+| `QID: QID2: DSN: User unknown`, `QID: QID2: clone: owner=a@b` | queued: a message made here |
 | `QID: done; delay=..., ntries=1` (log level 11) | removed |
 | `AUTH=server, relay=host [ip], authid=user, mech=PLAIN, bits=0` | auth |
 | `AUTH failure (LOGIN): ..., user=name, relay=host [ip]` | auth, auth_ok false |
@@ -31,7 +31,6 @@ from op25b.readers.mail import syslog
 from op25b.readers.mail.common import (
     DSN,
     FINE,
-    QUOTED,
     addressed,
     by_kind,
     cut,
@@ -47,6 +46,8 @@ from op25b.readers.mail.common import (
 from op25b.readers.mail.dovecot import Dovecot
 from op25b.readers.text import BLOCK_BYTES
 
+# In its log a backslash is doubled.
+_QUOTED = r'"(?:[^"\\]|\\\\.|\\.)*"'
 _QUEUE_ID = r"^[0-9A-Za-z]{5,20}$"
 _IP = r"\[(?:IPv6:)?([0-9A-Fa-f.:]+)\]"
 # The message id is the sender's text, so what follows it is read from the end of the line.
@@ -59,6 +60,7 @@ _REFUSED += r"reject=(.*)$"
 _MILTER = r"^[Mm]ilter(?:: (?:(to|from)=(<[^>]*>|[^,]*)|data|cmd=[a-z]+)|=[^,]*(?:, action=[^,]*)?), reject=(.*)$"
 _CODE = rf"^(?:[45][0-9][0-9][ -])?({DSN})(?:[ :]|$)"
 _EXPIRED = r"(?:return to sender|sender notify|DSN|postmaster notify): Cannot send message (?:within|for) "
+_CLONE = r"^([0-9A-Za-z]{5,20}): clone: owner=(.*)$"
 _MADE = r"^([0-9A-Za-z]{5,20}): (?:return to sender|sender notify|DSN|postmaster notify|return receipt): "
 _PORTS = {"MTA": 25, "MTA-v4": 25, "MTA-v6": 25, "MTAv4": 25, "MTAv6": 25, "Daemon0": 25, "MSA": 587, "MSA-v4": 587,
           "MSA-v6": 587, "MSP": 587, "MSP-v4": 587, "MSP-v6": 587, "TLSMTA": 465, "SSA": 465, "SSLMTA": 465,
@@ -91,10 +93,10 @@ _KINDS = {
     "failed": body.str.starts_with("AUTH failure ("),
     "refused": body.str.starts_with("ruleset=check_") & body.str.contains(", reject=", literal=True),
     "milter": body.str.contains(_MILTER),
-    "unknown": body.str.contains(r"^<[^>]*>\.\.\. (?:User unknown|[Rr]elaying denied|.* unknown)"),
+    "unknown": body.str.contains(r"^<[^>]*>\.\.\. "),
     "done": body.str.starts_with("done; delay="),
     "expired": body.str.contains(_EXPIRED),
-    "made": body.str.contains(_MADE) | body.str.starts_with("clone: owner="),
+    "made": body.str.contains(_MADE) | body.str.contains(_CLONE),
 }
 
 
@@ -103,7 +105,7 @@ class Sendmail:
 
     marks: ClassVar[str] = (r": from=|: to=|AUTH=server|AUTH failure|reject=|: done; delay=|\.\.\. |: DSN: "
                             r"|return to sender: |sender notify: |postmaster notify: |: clone: |return receipt: ")
-    programs: ClassVar[str] = r"(?:sendmail|sm-mta|sm-msp-queue|sm-msp|sm-que|sm-client|sendmail-[a-z]+)"
+    programs: ClassVar[str] = r"(?:sendmail|sm-[a-z-]+|sendmail-[a-z]+)"
 
     def __init__(self) -> None:
         self._logins = pl.DataFrame(schema={"at": pl.Datetime("us"), "host": pl.String, "tag": pl.String,
@@ -114,7 +116,7 @@ class Sendmail:
         lines = _headed(lines)
         if lines["body"].str.contains('"', literal=True).any():
             # A quoted local part or command may hold anything; of an address only the domain is wanted.
-            quiet = body.str.replace_all(rf"<{QUOTED}@", "<q@").str.replace(rf"^((?:to|from)=){QUOTED}", "${1}q")
+            quiet = body.str.replace_all(rf"<{_QUOTED}@", "<q@").str.replace(rf"^((?:to|from)=){_QUOTED}", "${1}q")
             lines = lines.with_columns(quiet.alias("body"))
         is_login = lines["body"].str.starts_with("AUTH=server, ").fill_null(value=False)
         fresh = _logged_in(lines.filter(is_login))
@@ -208,7 +210,10 @@ def _unusual_delivery(part: pl.DataFrame) -> pl.LazyFrame:
         pl.when(code.str.contains(rf"^{DSN}$")).then(code).alias("dsn"), _address(pl.col("relay")).alias("next_hop_ip"),
         to.str.split(",").alias("to"),
     ).filter(~stat.str.contains("^(?:queued|quarantined)").fill_null(value=False))
-    several = named.with_columns(pl.coalesce(by_dsn, by_words).alias("status")).explode("to")
+    # Without a mailer nobody tried to deliver: a milter refused the message, and says so in a line of its own.
+    tried = pl.col("status").is_not_null() | pl.col("how").str.contains("mailer=", literal=True)
+    stated = named.with_columns(pl.coalesce(by_dsn, by_words).alias("status"))
+    several = stated.filter(tried | stat.is_null()).explode("to")
     return event(
         several, "delivery",
         unless(pl.col("status").is_not_null() & (pl.col("to") != ""), "delivery of unknown status"),
@@ -257,7 +262,11 @@ def _unusual_message(part: pl.DataFrame) -> pl.DataFrame:
         _port(service.str.replace(_DETAILS, "")).alias("listener_port"),
         auth_type.replace(["NONE", ""], [None, None]).alias("auth_type"),
         unless(numbers.field("2").is_not_null(), "message without sender, size or recipients").alias("reason"),
-    ).filter((pl.col("recipients") > 0) | pl.col("reason").is_not_null())
+        more.str.contains(", msgid=", literal=True).alias("whole"),
+    ).filter(
+        # A transaction that was broken off has neither a size nor a message id.
+        ((pl.col("recipients") > 0) & ((pl.col("size_bytes") > 0) | pl.col("whole"))) | pl.col("reason").is_not_null()
+    ).drop("whole")
 
 
 def _with_login(messages: pl.DataFrame, logins: pl.DataFrame) -> pl.DataFrame:
@@ -301,7 +310,7 @@ def _failed(part: pl.DataFrame) -> pl.LazyFrame:
     ip = _address(_last(pl.col("why"), ", relay="))
     return event(
         part.lazy(), "auth", unless(ip.is_not_null(), "failed authentication without an address"),
-        ip.alias("client_ip"), named.head(named.len() - 1).list.join(", relay=").alias("auth_user"),
+        ip.alias("client_ip"), named.head(named.len() - 1).list.join(", relay=").replace("", None).alias("auth_user"),
         pl.col("mechanism").str.to_uppercase().alias("auth_mechanism"), pl.lit(value=False).alias("auth_ok"))
 
 
@@ -341,8 +350,9 @@ def _expired(part: pl.DataFrame) -> pl.LazyFrame:
 
 def _made(part: pl.DataFrame) -> pl.LazyFrame:
     """A bounce gets an id of its own, and a copy for the owner of a list too."""
-    owner = body.str.extract(r"^clone: owner=(.*)$")
-    made = pl.when(owner.is_null()).then(body.str.extract(_MADE)).otherwise(queue)
+    clone = body.str.extract_groups(_CLONE).struct
+    owner = clone.field("2")
+    made = pl.coalesce(clone.field("1"), body.str.extract(_MADE))
     return event(part.lazy(), "queued", unless(made.is_not_null(), "message without a queue id"),
                  made.alias("queue_id"),
                  pl.when(owner.is_null()).then(pl.lit("")).otherwise(domain(owner)).alias("sender_domain"))

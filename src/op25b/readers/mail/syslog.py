@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -19,6 +19,8 @@ from op25b.readers.mail.clock import Clock
 from op25b.readers.text import BLOCK_BYTES, Block, ahead, blocks
 
 _BSD = r"^[A-Z][a-z]{2} [ 0-9][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2} "
+# Some write the day of a month without the blank that takes a digit's place.
+_SHORT_BSD = r"^([A-Z][a-z]{2}) ([0-9]) ([0-9]{2}:)"
 _YEAR_BSD = r"^[0-9]{4} [A-Z][a-z]{2} [ 0-9][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2} "
 _BLANK_DATE = r"^([0-9]{4}-[0-9]{2}-[0-9]{2}) "
 _ISO = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}"
@@ -93,6 +95,9 @@ def _lines(block: Block, clock: Clock, marks: str, before: str, processes: Memo)
         few = few.with_columns(parts["field_0"].alias("stamp"), pl.lit(0).alias("year"))
         few = few.with_columns(clock.utc(few).alias("at"))
         found = _lined(few, parts["field_1"], processes, block, before)
+    elif texts.str.contains(_SHORT_BSD).any():
+        usual = replace(block, lines=texts.str.replace(_SHORT_BSD, "$1  $2 $3"))
+        return _lines(usual, clock, marks, before, processes)
     else:
         text = pl.col("text")
         whole = frame.with_columns(clock.years(texts).alias("year")).collect()
