@@ -1,71 +1,22 @@
-"""Log files → lake, beside the tools that ISPs use for them now: pflogsumm, eximstats, zcat and nfdump.
+"""Mail logs → lake, beside the tools that ISPs use for them now: pflogsumm, eximstats and zcat.
 
 Both sides of each line read the same generated file in the same run, each as a process of its own, start included;
 what counts is the ratio. Beside it stands the peak memory of the largest process of each side.
 """
 
-# ruff: noqa: E501, T201 -- a generator of log lines; it prints its result
+# ruff: noqa: E501, T201 -- a generator of log lines; it prints what is missing
 
 from __future__ import annotations
 
 import argparse
 import gzip
-import os
 import random
 import shutil
-import socket
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from op25b.pseudonyms import Pseudonyms
-from op25b.readers.flows import nfcapd
-from tests.support.ipfix import messages
-
-INGEST = "import sys; from op25b.cli import main; sys.argv = ['op25b', '-w', sys.argv[1], 'ingest']; main()"
-DISTINCT_FLOWS = 1_000_000
-FLOW = np.dtype([("first", ">u8"), ("last", ">u8"), ("sport", ">u2"), ("dport", ">u2"), ("protocol", "u1"), ("flags", "u1"),
-                 ("packets", ">u8"), ("bytes", ">u8"), ("forwarding", "u1"), ("src", ">u4"), ("dst", ">u4")])
-
-
-@dataclass(frozen=True)
-class Run:
-    """One measured process: seconds by the clock and of all cores, and peak memory in MiB."""
-
-    seconds: float
-    cpu: float
-    memory: float
-
-    def __str__(self) -> str:
-        return f"{self.seconds:.1f} s ({self.cpu:.1f} s CPU, {self.memory:.0f} MiB)"
-
-
-def measured(*command: str, shell: bool = False) -> Run:
-    """Run a command to its end with its output thrown away."""
-    began = time.perf_counter()
-    process = subprocess.Popen(command[0] if shell else command, shell=shell, stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{command[0]} failed: exit status {process.returncode}")
-    return Run(time.perf_counter() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
-
-
-def ingested(directory: Path, kind: str, path: Path, extra: str) -> Run:
-    """`op25b ingest` of one file into a new workspace."""
-    workspace = directory / "workspace"
-    shutil.rmtree(workspace, ignore_errors=True)
-    workspace.mkdir()
-    Pseudonyms.create(workspace / "op25b.key")
-    (workspace / "op25b.toml").write_text(f'[[inputs.{kind}]]\npath = "{path}"\n{extra}\n')
-    return measured(sys.executable, "-c", INGEST, str(workspace))
+from tests.benchmarks.measuring import ingested, measured, show
 
 
 def mail_lines(count: int) -> Iterator[str]:
@@ -131,57 +82,6 @@ def sendmail_lines(count: int) -> Iterator[str]:
         )
 
 
-def flow_datagrams(count: int) -> Iterator[bytes]:
-    """IPFIX messages with flows of which 6 % are on mail ports."""
-    yield from messages([], int(time.time()))
-    source = np.random.default_rng(1)
-    for start in range(0, count, 1000):
-        flows = np.zeros(min(1000, count - start), FLOW)
-        mail = source.random(len(flows)) < 0.06
-        flows["first"] = 1795489200_000 + source.integers(0, 300_000, len(flows))
-        flows["last"] = flows["first"] + source.integers(0, 30_000, len(flows))
-        flows["sport"] = source.integers(1024, 65536, len(flows))
-        flows["dport"] = np.where(mail, source.choice([25, 587, 465, 110], len(flows)), 443)
-        flows["protocol"], flows["flags"], flows["packets"], flows["bytes"] = 6, 0x1B, 10, 1200
-        flows["src"] = 0xC6120000 + source.integers(0, 1 << 16, len(flows))
-        flows["dst"] = 0xC6336400 + source.integers(0, 1 << 8, len(flows))
-        body = flows.tobytes()
-        header = np.array([10, 16 + 4 + len(body)], ">u2").tobytes() + np.array([time.time(), start, 1], ">u4").tobytes()
-        yield header + np.array([300, 4 + len(body)], ">u2").tobytes() + body
-
-
-def flow_file(directory: Path, flows: int) -> Path:
-    """A file of about `flows` flows: some from a real nfcapd, as often as needed, joined and compressed by nfdump."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    parts = directory / "parts"
-    parts.mkdir()
-    with subprocess.Popen(["nfcapd", "-b", "127.0.0.1", "-p", str(port), "-w", str(parts), "-t", "3600"],
-                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        time.sleep(0.5)
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-            for datagram in flow_datagrams(min(flows, DISTINCT_FLOWS)):
-                sender.sendto(datagram, ("127.0.0.1", port))
-                time.sleep(0.005)
-        time.sleep(1)
-        process.terminate()
-        process.wait()
-    (part,) = parts.glob("nfcapd.2*")
-    for number in range(1, max(1, flows // DISTINCT_FLOWS)):
-        shutil.copy(part, parts / f"{part.name}{number:02d}")
-    path = directory / "nfcapd.all"
-    subprocess.run(["nfdump", "-q", "-y", "-R", str(parts), "-w", str(path)], check=True, stdout=subprocess.DEVNULL)
-    shutil.rmtree(parts)
-    return path
-
-
-def show(work: str, peer: str, ours: Run, theirs: Run, ratio: float, budget: str) -> None:
-    """Print one line of the result."""
-    print(f"{work}: op25b {ours}; {peer} {theirs}; "
-          f"ratio {ratio:.2f} (budget {budget})", flush=True)
-
-
 def written(path: Path, lines: Iterator[str]) -> Path:
     """The path of a file with these lines."""
     with path.open("w") as file:
@@ -217,27 +117,14 @@ def exim(directory: Path, lines: int) -> None:
     show(f"Exim, {lines:,} lines", "eximstats", ours, theirs, theirs.seconds / ours.seconds, "at least 5")
 
 
-def flows(directory: Path, count: int) -> None:
-    """An nfcapd file."""
-    path = flow_file(directory, count)
-    layout = "fmt:" + ",".join(nfcapd.FIELDS.values())
-    theirs = measured("nfdump", "-q", "-N", "-6", "-r", str(path), "-o", layout, nfcapd.PORT_FILTER)
-    ours = ingested(directory, "flows", path, "sampling_interval = 1")
-    text = subprocess.run(["nfdump", "-I", "-r", str(path)], capture_output=True, text=True, check=True).stdout
-    real = int(text.split("Flows: ")[1].split()[0])
-    show(f"nfcapd, {real:,} flows", "nfdump", ours, theirs, ours.seconds / theirs.seconds, "at most 1.5")
-
-
 def main() -> None:
     """Generate, run both sides, print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lines", type=int, default=4_000_000)
-    parser.add_argument("--flows", type=int, default=10_000_000)
-    parser.add_argument("--only", choices=["mail", "exim", "flows"])
+    parser.add_argument("--only", choices=["mail", "exim"])
     options = parser.parse_args()
     parts: dict[str, Callable[[Path], None]] = {"mail": lambda directory: mail(directory, options.lines),
-                                                "exim": lambda directory: exim(directory, options.lines),
-                                                "flows": lambda directory: flows(directory, options.flows)}
+                                                "exim": lambda directory: exim(directory, options.lines)}
     for name, part in parts.items():
         if options.only in {None, name}:
             with tempfile.TemporaryDirectory() as directory:
