@@ -7,9 +7,8 @@ from pathlib import Path
 import polars as pl
 from hypothesis import HealthCheck, given, settings
 
-from op25b import impact
 from op25b.api import OpenWorkspace
-from op25b.impact import COUNTS, IMPACTS, simulate
+from op25b.impact import COUNTS, IMPACTS, simulate, simulation
 from op25b.workspace import Policy
 from tests.pipelines.rows import SYN, both, flow, lease, load, new_workspace
 from tests.policy.strategies import policies
@@ -79,15 +78,16 @@ def test_the_four_impacts_share_out_all_sessions(tmp_path: Path) -> None:
     @given(policies, policies)
     def check(before: Policy, after: Policy) -> None:
         chosen.update(before=before, after=after)
-        simulation = simulate(made.workspace, "before", "after")
+        found = simulate(made.workspace, "before", "after", traffic=True)
+        assert found.traffic is not None
         for count, total in zip(COUNTS, expected, strict=True):
             parts = [pl.col(f"{name}_{count}") for name in IMPACTS]
-            assert simulation.subscribers.select(pl.sum_horizontal(parts).sum()).item() == int(total)
-            assert simulation.groups[count].sum() == int(total)
+            assert found.subscribers.select(pl.sum_horizontal(parts).sum()).item() == int(total)
+            assert found.groups[count].sum() == found.traffic[count].sum() == int(total)
 
-    original = impact.policy
-    impact.policy = lambda _workspace, name: chosen[name]  # type: ignore[assignment]
+    original = simulation.policy
+    simulation.policy = lambda _workspace, name: chosen[name]  # type: ignore[assignment]
     try:
         check()
     finally:
-        impact.policy = original
+        simulation.policy = original

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import polars as pl
 
 from op25b.engine import duckdb as engine
@@ -12,12 +14,15 @@ from op25b.lake import Lake
 from op25b.senders.classify import classify, reasons
 from op25b.workspace import SETTINGS_FILE, Language, Workspace
 
-__all__ = ["classify", "findings", "reasons"]
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+__all__ = ["classify", "findings", "reasons", "require", "senders"]
 
 _FIRST = ["subscriber", "class", "classes", "confidence", "plan", "fixed_ip", "access_node", "area", "dwelling"]
 
 
-def _require(workspace: Workspace) -> None:
+def require(workspace: Workspace) -> None:
     """Refuse to give numbers that would only look like results."""
     settings = workspace.root / SETTINGS_FILE
     problem = None
@@ -34,20 +39,22 @@ def _require(workspace: Workspace) -> None:
         raise LakeError(problem)
 
 
+def senders(workspace: Workspace, connection: DuckDBPyConnection) -> pl.DataFrame:
+    """One row per subscriber that sends, or tries to, to external port 25: profile, measures and class."""
+    return classify(connection.sql("SELECT * FROM sender").pl(), workspace.config.findings)
+
+
 def findings(workspace: Workspace, language: Language = "en") -> pl.DataFrame:
     """One row per subscriber that sends, or tries to send, to external port 25, those that spread most first.
 
     Columns: who (subscriber, plan, ...), class, classes, confidence, reasons (list of sentences), then the `sender`
     profile (pipelines/sender.sql) and its measures. Without leases `subscriber` is the line's address.
     """
-    _require(workspace)
+    require(workspace)
     connection = engine.session(workspace)
-    frame = connection.sql("""
-        SELECT s.*, c.plan, c.fixed_ip, c.access_node, c.area, c.dwelling
-        FROM sender AS s LEFT JOIN subscriber AS c ON c.subscriber = s.subscriber
-    """).pl()
+    who = connection.sql("SELECT subscriber, plan, fixed_ip, access_node, area, dwelling FROM subscriber").pl()
+    frame = senders(workspace, connection).join(who, on="subscriber", how="left")
     connection.close()
-    frame = classify(frame, workspace.config.findings)
     words = [reasons(row, language) for row in frame.iter_rows(named=True)]
     frame = frame.with_columns(pl.Series("reasons", words, dtype=pl.List(pl.String)))
     rest = [name for name in frame.columns if name not in {*_FIRST, "reasons"}]
