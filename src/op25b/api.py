@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from op25b.ingest import FileResult, Progress
     from op25b.policy.deploy import Deployment
 
-Per = Literal["subscriber", "total", "destination"]
+Per = Literal["subscriber", "total", "destination", "traffic", "example", "load", "unseen"]
+PER: tuple[Per, ...] = ("subscriber", "total", "destination", "traffic", "example", "load", "unseen")
 
 
 def open_workspace(path: Path | str = ".") -> OpenWorkspace:
@@ -81,19 +82,52 @@ class OpenWorkspace:
 
         return findings(self.workspace, language)
 
-    def simulation(self, before: str = "current", after: str = "proposed") -> Simulation:
-        """Everything the change from one policy to another does."""
-        from op25b.impact import simulate
+    def simulation(self, before: str = "current", after: str = "proposed", *, since: date | None = None,
+                   until: date | None = None, traffic: bool = False) -> Simulation:
+        """Everything the change from one policy to another does to the traffic of some local days (both included)."""
+        return self.simulations([after], before, since=since, until=until, traffic=traffic)[0]
 
-        return simulate(self.workspace, before, after)
+    def simulations(self, afters: Sequence[str], before: str = "current", *, since: date | None = None,
+                    until: date | None = None, traffic: bool = False) -> list[Simulation]:
+        """The changes from one policy to several others, side by side."""
+        from op25b.impact import compare
 
-    def simulate(self, before: str = "current", after: str = "proposed", per: Per = "subscriber") -> pl.DataFrame:
-        """What the change does, one row per subscriber, per total, or per destination group × port × impact."""
-        simulation = self.simulation(before, after)
-        frames = {"subscriber": simulation.subscribers, "total": simulation.totals, "destination": simulation.groups}
-        if per not in frames:
-            raise UnknownNameError("per", per, frames)
-        return frames[per]
+        return compare(self.workspace, before, afters, since=since, until=until, traffic=traffic)
+
+    def simulate(self, before: str = "current", after: str | Sequence[str] = "proposed", per: Per = "subscriber", *,
+                 since: date | None = None, until: date | None = None, by: str | None = None,
+                 subscriber: str | None = None, language: Language | None = None) -> pl.DataFrame:
+        """What the change does to the traffic of some local days (both included): rows as `per` or `by` say.
+
+        per: `subscriber`, `total` (statements with intervals), `destination` (group × port × impact), `traffic`
+        (subscriber × group × port × impact), `example` (a connection seen for every difference; of one `subscriber`
+        where given), `load` (the own relay's busiest hours), or `unseen` (how the count grows with the window). by:
+        `class`, `plan`, `area`, `dwelling` or `access_node`. Of several policies the rows come below each other, with
+        a column `scenario`. With a language, words stand in the place of the keys of measures and intervals.
+        """
+        from op25b import impact
+
+        if per not in PER:
+            raise UnknownNameError("per", per, PER)
+        afters = [after] if isinstance(after, str) else list(after)
+        line = None if subscriber is None else self.pseudonym(subscriber)
+        if by is None and per == "example":
+            frames = [impact.examples(self.workspace, before, name, since=since, until=until, subscriber=line)
+                      for name in afters]
+        elif by is None and per == "load":
+            frames = [impact.load(self.workspace, before, name, since=since, until=until) for name in afters]
+        else:
+            made = self.simulations(afters, before, since=since, until=until, traffic=per == "traffic")
+            frames = [rows(each, by or per) for each in made]
+        frame = frames[0] if isinstance(after, str) else impact.side_by_side(afters, frames)
+        return frame if language is None else impact.worded(frame, language)
+
+    def notices(self, before: str = "current", after: str = "proposed", *, since: date | None = None,
+                until: date | None = None) -> pl.DataFrame:
+        """The notice list of a change, such as a wave: one row per line that must be told."""
+        from op25b.impact import notices
+
+        return notices(self.workspace, self.simulation(before, after, since=since, until=until))
 
     def pseudonym(self, subscriber: str) -> str:
         """The pseudonym of a real identifier; a pseudonym, or an address (a line without leases), stays as it is."""
@@ -158,6 +192,25 @@ class OpenWorkspace:
     def lake(self) -> Lake:
         """The lake below the workspace."""
         return Lake(self.workspace.lake_path)
+
+
+def rows(simulation: Simulation, per: str) -> pl.DataFrame:
+    """The rows of a simulation: of a kind of `PER`, or lines by a group."""
+    from op25b.impact import BY, unseen
+
+    if per in BY:
+        return simulation.by(per)
+    match per:
+        case "subscriber":
+            return simulation.subscribers
+        case "destination":
+            return simulation.groups
+        case "unseen":
+            return unseen(simulation)
+        case "traffic" if simulation.traffic is not None:
+            return simulation.traffic
+        case _:
+            return simulation.totals
 
 
 def accounting(workspace: Workspace, results: list[FileResult]) -> pl.DataFrame:

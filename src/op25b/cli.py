@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from op25b.api import OpenWorkspace
+    from op25b.impact import Simulation
     from op25b.ingest import Progress
     from op25b.output import Format
 
@@ -56,6 +57,8 @@ def _day(value: str | None) -> date | None:
 FormatOption = Annotated[str, typer.Option("--format", callback=_format, help="table, json or csv")]
 LimitOption = Annotated[int, typer.Option("--limit", min=0, help="rows shown in a table; 0 shows all")]
 LanguageOption = Annotated[str | None, typer.Option("--lang", help="ja or en; the site's language by default")]
+SinceOption = Annotated[str | None, typer.Option(help="first local day that counts; all by default")]
+UntilOption = Annotated[str | None, typer.Option(help="last local day that counts")]
 FromOption = Annotated[str, typer.Option("--from", help="the policy in force")]
 ToOption = Annotated[str, typer.Option("--to", help="the policy to compare with")]
 
@@ -224,35 +227,104 @@ def findings(form: FormatOption = "table", limit: LimitOption = 50, lang: Langua
 
 
 @app.command()
-def simulate(
+def simulate(  # noqa: PLR0917  # a command's options
     before: FromOption = "current",
-    after: ToOption = "proposed",
-    per: Annotated[str, typer.Option(help="rows per subscriber, total or destination")] = "subscriber",
+    after: Annotated[list[str] | None, typer.Option("--to", help="the policy to compare with; several: side by side "
+                                                                 "[default: proposed]")] = None,
+    per: Annotated[str | None, typer.Option(help="rows per subscriber, total, destination, traffic, example, load or "
+                                                 "unseen")] = None,
+    by: Annotated[str | None, typer.Option(help="lines by class, plan, area, dwelling or access_node")] = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    subscriber: Annotated[str | None, typer.Option(help="examples of this line only")] = None,
+    notices: Annotated[Path | None, typer.Option(help="write the notice list to this CSV file")] = None,
+    lang: LanguageOption = None,
     form: FormatOption = "table",
     limit: LimitOption = 50,
 ) -> None:
     """Show what changing from one policy to another newly blocks, per subscriber and in total."""
-    workspace = _open()
-    if per not in {"subscriber", "total", "destination"}:
-        raise UnknownNameError("per", per, ["subscriber", "total", "destination"])
-    simulation = workspace.simulation(before, after)
-    blocked = simulation.subscribers.filter(simulation.subscribers["newly_blocked"])
-    _notes(workspace, int(blocked["fixed_ip"].sum()), before, after)
-    if form != "table":
-        frames = {"subscriber": simulation.subscribers, "total": simulation.totals, "destination": simulation.groups}
-        _show(frames[per], form)
+    from op25b.api import PER
+    from op25b.impact import BY
+
+    afters = after or ["proposed"]
+    per = per or ("subscriber" if len(afters) == 1 else "total")
+    for kind, name, known in (("per", per, PER), ("group", by, BY)):
+        if name is not None and name not in known:
+            raise UnknownNameError(kind, name, known)
+    if notices is not None and len(afters) > 1:
+        msg = "--notices needs one --to\n  write one list per wave"
+        raise SettingsError(msg)
+    workspace, days = _open(), {"since": _day(since), "until": _day(until)}
+    language = _language(lang)
+    if by is None and per in {"example", "load"}:
+        one_or_more = afters[0] if len(afters) == 1 else afters
+        frame = workspace.simulate(before, one_or_more, per, **days, subscriber=subscriber,  # type: ignore[arg-type]
+                                   language=language or ("en" if form == "table" else None))
+        if form != "table" or per == "example":
+            _show(frame, form, _EXAMPLE)
+        else:
+            _show_statements(frame)
         return
-    if per == "subscriber":
-        touched = simulation.subscribers.filter(simulation.subscribers["newly_blocked"]
-                                                | simulation.subscribers["already_blocked"])
-        _show(touched, form, ["subscriber", "class", "confidence", "plan", "newly_blocked_sessions",
-                              "newly_blocked_established", "already_blocked_sessions", "untouched_sessions",
-                              "needs_notice", "remedy"], limit or None)
-        sys.stdout.write("\n")
-    if per == "destination":
-        _show(simulation.groups, form)
+    made = workspace.simulations(afters, before, **days, traffic=per == "traffic")
+    for each in made:
+        _notes(workspace, each.fixed_blocked, before, each.after)
+    _show_simulations(made, by or per, language, form, limit)
+    if notices is not None:
+        _write_notices(workspace, made[0], notices)
+
+
+_EXAMPLE = ["impact", "destination_group", "port", "connections", "subscriber", "first_seen", "line_ip", "line_port",
+            "server_ip", "outcome", "before_rule", "after_rule"]
+
+
+def _show_simulations(made: list[Simulation], per: str, language: Any, form: str, limit: int) -> None:
+    from op25b import impact
+    from op25b.api import rows
+
+    frames = [rows(each, per) for each in made]
+    names = [each.after for each in made]
+    frame = frames[0] if len(made) == 1 else impact.side_by_side(names, frames)
+    if language is not None or form == "table":
+        frame = impact.worded(frame, language or "en")
+    if form != "table":
+        _show(frame, form)
+    elif per not in {"subscriber", "total"}:
+        _show(frame, form, limit=limit or None)
+    elif len(made) == 1:
+        if per == "subscriber":
+            _show(made[0].touched, form, ["subscriber", "class", "confidence", "plan", "newly_blocked_sessions",
+                                          "newly_blocked_established", "already_blocked_sessions",
+                                          "untouched_sessions", "needs_notice", "remedy"], limit or None)
+            sys.stdout.write("\n")
+        _show_statements(impact.worded(made[0].totals, language or "en"))
     else:
-        _show(simulation.totals, form)
+        _show(impact.compared(frame), form)
+
+
+def _show_statements(frame: pl.DataFrame) -> None:
+    """Print statements as a table, and below it once what the limits of each kind stand for."""
+    shown: list[str] = [name for name in ("scenario", "measure", "value", "low", "high", "denominator", "share", "of")
+                        if name in frame.columns]
+    _show(frame, "table", shown)
+    limits = frame.filter(frame["interval"].is_not_null()).unique("interval", maintain_order=True)
+    if limits.height:
+        sys.stdout.write("\n")
+        _show(limits, "table", ["measure", "interval"])
+
+
+def _write_notices(workspace: OpenWorkspace, simulation: Simulation, path: Path) -> None:
+    """Write the notice list, whole or not at all, for its owner to read only."""
+    from op25b.impact import notices
+    from op25b.output import to_csv
+
+    frame = notices(workspace.workspace, simulation)
+    new = path.with_name(f".{path.name}.new")
+    new.touch(0o600)
+    new.write_text(to_csv(frame), encoding="utf-8", newline="")
+    new.replace(path)
+    silent = int(frame["channel"].null_count())
+    _say(f"{path}: {frame.height:,} lines to be told, as in 'subscribers who need a notice'; of {silent:,} no way to "
+         "reach them is known")
 
 
 @app.command()

@@ -57,6 +57,11 @@ class Simulation:
         found = self.lines.filter(pl.col("newly_blocked") | pl.col("already_blocked"))
         return found.sort(SORTED, descending=[True, True, False])
 
+    @property
+    def fixed_blocked(self) -> int:
+        """How many lines with fixed addresses are newly blocked."""
+        return int(self.lines.filter("newly_blocked")["fixed_ip"].sum())
+
     def by(self, group: str) -> pl.DataFrame:
         """Lines by class, plan, area, dwelling or access node; see `op25b.impact.totals.by_group`."""
         return by_group(self.lines, self.listed.get(group, pl.DataFrame()), group)

@@ -57,8 +57,7 @@ def find_window(workspace: Workspace, since: date | None = None, until: date | N
     stored = Lake(workspace.lake_path).days("sender_day")
     days = tuple(day for day in stored if (since or day) <= day <= (until or day))
     if stored and not days:
-        msg = (f"no traffic was seen from {since or stored[0]} to {until or stored[-1]}\n"
-               f"  the lake has days from {stored[0]} to {stored[-1]}")
+        msg = f"no traffic was seen on these days\n  the lake has days from {stored[0]} to {stored[-1]}"
         raise LakeError(msg)
     return Window(since, until, days)
 
