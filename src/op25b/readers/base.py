@@ -144,7 +144,8 @@ def parse_ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 _OCTET = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _IPV4 = rf"^{_OCTET}(?:\.{_OCTET}){{3}}$"
-_HEX = pl.Series([f"{number:04x}" for number in range(1 << 16)])
+_OCTETS = [f"{number:02x}" for number in range(256)]
+_HEX = pl.Series([high + low for high in _OCTETS for low in _OCTETS])
 
 
 def canonical_ips(frame: pl.DataFrame, keys: dict[str, str]) -> pl.DataFrame:

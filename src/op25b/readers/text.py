@@ -116,33 +116,40 @@ def chunks(stream: IO[bytes], size: int = BLOCK_BYTES) -> Iterator[bytes]:
     The whole lines read before the stream fails are yielded, then its error is raised. A line that is longer than
     `MAX_LINE_BYTES` is cut.
     """
-    # read1 hands over what a decompressor has; read would lose it where the next bytes are damaged.
-    read: Any = getattr(stream, "read1", stream.read)
-    # Nothing is lost of a plain file, and large pieces need not be joined.
-    piece_bytes = size if isinstance(stream, io.BufferedReader) else _PIECE_BYTES
-    held: list[bytes] = []
+    # readinto1 hands over what a decompressor has; readinto would lose it where the next bytes are damaged. One buffer
+    # serves the whole stream, as fresh memory for every piece costs more than copying.
+    fill: Any = getattr(stream, "readinto1", None) or getattr(stream, "readinto")  # noqa: B009  # IO does not have it
+    buffer = bytearray(size)
     length, failure, skipping = 0, None, False
     while failure is None:
+        if length == len(buffer):
+            buffer.extend(bytes(min(length, max(MAX_LINE_BYTES - length, 0) + size)))
         try:
-            piece = read(min(size, piece_bytes))
+            with memoryview(buffer) as view, view[length:] as room:
+                end = length + (fill(room) or 0)
         except DAMAGE as error:
-            piece, failure = b"", error
-        if not piece:
+            end, failure = length, error
+        if end == length:
             break
         if skipping:
-            piece = piece[piece.find(b"\n"):] if b"\n" in piece else b""
-            skipping = not piece
-        held.append(piece)
-        length += len(piece)
+            line_end = buffer.find(b"\n", length, end)
+            if line_end < 0:
+                continue
+            buffer[length : length + end - line_end] = buffer[line_end:end]
+            end, skipping = length + end - line_end, False
+        length = end
         if length < size:
             continue
-        cut = piece.rfind(b"\n") + 1
+        cut = buffer.rfind(b"\n", 0, length) + 1
         if cut:
-            yield b"".join([*held[:-1], memoryview(piece)[:cut]])
-            held, length = [piece[cut:]], len(piece) - cut
+            with memoryview(buffer) as view:
+                piece = bytes(view[:cut])
+            buffer[: length - cut] = buffer[cut:length]
+            length -= cut
+            yield piece
         elif length > MAX_LINE_BYTES:
             skipping = True
-    rest = b"".join(held)
+    rest = bytes(buffer[:length])
     if failure is not None:
         rest = rest[: rest.rfind(b"\n") + 1]
     if rest:
@@ -156,9 +163,9 @@ def lines_of(data: bytes, name: str = "line") -> pl.Series:
     if not data:
         return pl.Series(name, [], pl.String)
     try:
-        return pl.read_lines(io.BytesIO(data), name=name)[name]  # of bytes as such Polars makes a copy
+        return pl.read_lines(data, name=name)[name]
     except pl.exceptions.ComputeError:
-        return pl.read_lines(io.BytesIO(data.decode("utf-8", "replace").encode()), name=name)[name]
+        return pl.read_lines(data.decode("utf-8", "replace").encode(), name=name)[name]
 
 
 def blocks(path: Path, size: int = BLOCK_BYTES) -> Iterator[Block]:
