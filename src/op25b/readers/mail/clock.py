@@ -12,6 +12,7 @@ from op25b.readers.base import Source
 
 MONTHS = {name: number for number, name in enumerate(
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], start=1)}
+_FIRST_YEAR, _LAST_YEAR = 1970, 2199
 
 
 @dataclass
@@ -75,6 +76,9 @@ class Clock:
             self._iso(known.filter(is_iso)), self._plain(known.filter(is_dated), pl.col("stamp")),
             self._plain(known.filter(~is_iso & ~is_dated), dated),
         ]).sort("run")["at"]
+        possible = times.dt.year().is_between(_FIRST_YEAR, _LAST_YEAR)
+        if not possible.all():  # in other years there is no mail, and times may not fit where they are counted
+            times = times.set(~possible, None)
         return times.gather(runs["run"])
 
     def _plain(self, known: pl.DataFrame, stamp: pl.Expr) -> pl.DataFrame:

@@ -146,6 +146,12 @@ def latest(known: pl.DataFrame, fresh: pl.DataFrame, keys: list[str]) -> pl.Data
     return pl.concat([known, fresh]).unique(keys, keep="last", maintain_order=True).tail(_REMEMBERED)
 
 
+def so_far(lines: pl.LazyFrame, known: pl.DataFrame, fresh: pl.DataFrame, keys: list[str]) -> pl.LazyFrame:
+    """Lines with the last of `fresh` before each of them (or on it), else what is `known` of earlier blocks."""
+    facts = pl.concat([known.with_columns(pl.lit(0, pl.Int64).alias("line")), fresh], how="diagonal").sort("line")
+    return lines.sort("line").join_asof(facts.lazy(), on="line", by=keys, check_sortedness=False)
+
+
 def in_pairs(items: Iterable[T], make: Callable[[T], Batch]) -> Iterator[Batch]:
     """Make a batch of each item, two at a time, in order: for readers that remember nothing from block to block."""
     waiting: deque[Future[Batch]] = deque()

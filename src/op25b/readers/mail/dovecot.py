@@ -33,6 +33,7 @@ from op25b.readers.mail.common import (
     integer,
     latest,
     read_syslog,
+    so_far,
     unless,
     whole,
 )
@@ -97,18 +98,21 @@ class Dovecot:
         )
         logins = lines.filter((service == "submission-login") & body.str.contains(r"^(?:Login|Logged in): "))
         found = body.str.extract_groups(_LOGIN).struct
-        fresh = logins.select(body.str.extract(_SESSION).alias("session"), found.field("ip").alias("login_ip"),
+        fresh = logins.select("line", body.str.extract(_SESSION).alias("session"), found.field("ip").alias("login_ip"),
                               found.field("user").alias("login_user"))
-        self._sessions = latest(self._sessions, fresh, ["session"])
-        sessions = self._sessions
-        return by_kind(lines, _KINDS, {"login": _login, "failed": _failed, "refused": _refused,
-                                       "relayed": lambda part: _relayed(part, sessions)})
+        known = self._sessions
+        self._sessions = latest(known, fresh.drop("line"), ["session"])
+
+        def relayed(part: pl.DataFrame) -> pl.LazyFrame:
+            return _relayed(so_far(_relay(part), known, fresh, ["session"]))
+
+        return by_kind(lines, _KINDS, {"login": _login, "failed": _failed, "refused": _refused, "relayed": relayed})
 
 
 def recognise(head: Head) -> str | None:
     """Syslog lines of `dovecot:`, or its own log's `imap-login: Info: ...`, among the first."""
     lines = head.lines[:500]
-    tag = re.compile(rf" dovecot(?:\[\d+\])?: | dovecot \d+ |^\S+ *\S* +\S+ (?:\S+ )?{_SERVICES}(?:-login)?"
+    tag = re.compile(rf" dovecot(?:\[\d+\])?: | dovecot \d+ |^(?:\S+ +){{2,4}}{_SERVICES}(?:-login)?"
                      r"(?:\([^)]*\))?(?:<[^>]*>)*: (?:Info|Warning|Error|Debug): ")
     if syslog.looks_like_syslog(lines) and any(map(tag.search, lines)):
         return "lines of Dovecot"
@@ -167,9 +171,8 @@ def _relay(part: pl.DataFrame) -> pl.LazyFrame:
     )
 
 
-def _relayed(part: pl.DataFrame, sessions: pl.DataFrame) -> pl.LazyFrame:
-    named = _relay(part).join(sessions.lazy(), on="session", how="left", maintain_order="left").with_columns(
-        pl.coalesce("queue_id", "session").alias("queue_id"))
+def _relayed(part: pl.LazyFrame) -> pl.LazyFrame:
+    named = part.with_columns(pl.coalesce("queue_id", "session").alias("queue_id"))
     why = pl.when(pl.col("queue_id").is_null()).then(pl.lit("relayed message without an id")).otherwise("reason")
     return pl.concat([
         event(named, "accepted", why, pl.col("queue_id", "auth_user", "sender_domain"),

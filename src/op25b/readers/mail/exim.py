@@ -76,7 +76,7 @@ class Exim:
 
     def _once(self, lines: pl.DataFrame) -> pl.DataFrame:
         keys = ["at", "host", "tag", "rest"]
-        refusal = identifier.is_null() | rest.str.contains("rejected", literal=True)
+        refusal = pl.col("at").is_not_null() & (identifier.is_null() | rest.str.contains("rejected", literal=True))
         said = lines.filter(refusal)
         new = said.unique(keys, keep="first").join(self._said, on=keys, how="anti")
         seen = pl.concat([self._said, said.select(keys)]).unique()
@@ -156,7 +156,9 @@ def _with_id(lines: pl.DataFrame) -> pl.DataFrame:
 def read(source: Source, block_bytes: int = BLOCK_BYTES) -> Iterator[Batch]:
     """Yield the events of a main log or of a syslog file, in file order."""
     lines = head_of(source.path).lines[:500]
-    wrapped = syslog.looks_like_syslog(lines) and any(map(_SYSLOG.search, lines))
+    # What was added to a syslog file since it was read last may be of other programs alone.
+    wrapped = syslog.looks_like_syslog(lines) and (
+        any(map(_SYSLOG.search, lines)) or not any(re.match(_STAMP, line) for line in lines))
     return read_syslog(source, [Exim(), Dovecot()], block_bytes) if wrapped else read_plain(source, block_bytes)
 
 

@@ -25,7 +25,7 @@ import polars as pl
 
 from op25b.readers.base import Batch, Format, Head, Source
 from op25b.readers.mail import syslog
-from op25b.readers.mail.common import DSN, by_kind, domain, event, integer, latest, read_syslog, unless, whole
+from op25b.readers.mail.common import DSN, by_kind, domain, event, integer, latest, read_syslog, so_far, unless, whole
 from op25b.readers.mail.dovecot import Dovecot
 from op25b.readers.text import BLOCK_BYTES
 
@@ -98,14 +98,15 @@ class OpenSmtpd:
         keys = ["host", "session"]
         connected, login = rest.str.extract_groups(_CONNECTED).struct, rest.str.extract_groups(_LOGIN).struct
         clients = lines.filter(rest.str.contains(_CONNECTED)).select(
-            *keys, pl.coalesce(connected.field("1"), connected.field("2")).alias("session_ip"))
+            "line", *keys, pl.coalesce(connected.field("1"), connected.field("2")).alias("session_ip"))
         success = (login.field("result") == "ok") | (login.field("word") == "Accepted authentication")
+        user = pl.coalesce(login.field("user"), login.field("user2"), login.field("old"))
         users = lines.filter(rest.str.contains(r"authentication")).filter(success).select(
-            *keys, pl.coalesce(login.field("user"), login.field("user2"), login.field("old")).alias("session_user"))
-        self._clients = latest(self._clients, clients, keys)
-        self._users = latest(self._users, users, keys)
-        lines = lines.join(self._clients, on=keys, how="left", maintain_order="left").join(
-            self._users, on=keys, how="left", maintain_order="left")
+            "line", *keys, user.alias("session_user"))
+        known = so_far(so_far(lines.lazy(), self._clients, clients, keys), self._users, users, keys)
+        self._clients = latest(self._clients, clients.drop("line"), keys)
+        self._users = latest(self._users, users.drop("line"), keys)
+        lines = known.collect()
         return by_kind(lines, _KINDS, _PARSERS)
 
 

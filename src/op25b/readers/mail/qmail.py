@@ -146,8 +146,8 @@ def _multilog_batch(block: Block, clock: Clock, host: str, qmail: Qmail) -> Batc
         pl.lit(1, pl.Int64).alias("times"), pl.lit(host).alias("host"), pl.lit(0).alias("year"))
     seconds = text.str.slice(1, 16).str.to_integer(base=16, dtype=pl.Int64, strict=False) - _TAI_OFFSET
     micros = text.str.slice(17, 8).str.to_integer(base=16, dtype=pl.Int64, strict=False) // 1000
-    # Years beyond 9999 are no times.
-    at = pl.when(seconds.is_between(0, 253_402_300_799) & (micros < 1_000_000)).then(seconds * 1_000_000 + micros)
+    # No mail is of the year 2200 or later.
+    at = pl.when(seconds.is_between(0, 7_258_118_399) & (micros < 1_000_000)).then(seconds * 1_000_000 + micros)
     stamped = frame.filter(tai).with_columns(at.cast(pl.Datetime("us")).alias("at"), text.str.slice(26).alias("rest"))
     stamp = text.str.extract(rf"({_LOCAL[:-1]})").str.replace(" ", "T", literal=True)
     named = frame.filter(local).with_columns(stamp.alias("stamp"), text.str.replace(_LOCAL, "").alias("rest"))

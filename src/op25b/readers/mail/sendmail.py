@@ -38,6 +38,7 @@ from op25b.readers.mail.common import (
     event,
     field,
     integer,
+    latest,
     parted,
     read_syslog,
     together,
@@ -120,20 +121,18 @@ class Sendmail:
             lines = lines.with_columns(quiet.alias("body"))
         is_login = lines["body"].str.starts_with("AUTH=server, ").fill_null(value=False)
         fresh = _logged_in(lines.filter(is_login))
-        logins = self._known(lines, fresh)
+        logins = self._known(fresh)
         parsers = {"delivery": _delivery, "message": lambda part: _message(part, logins),
                    "failed": _failed, "refused": _refused, "milter": _milter, "unknown": _unknown, "done": _done,
                    "expired": _expired, "made": _made}
         successes = [addressed(_login(fresh).collect())] if fresh.height else []
         return together([*successes, by_kind(lines.filter(~is_login), _KINDS, parsers)])
 
-    def _known(self, lines: pl.DataFrame, fresh: pl.DataFrame) -> pl.DataFrame:
-        """Logins of the block, and of the hour before it with line 0."""
+    def _known(self, fresh: pl.DataFrame) -> pl.DataFrame:
+        """Logins of the block, and of those before it with line 0."""
         fresh = fresh.select("line", "at", "host", "tag", "client_ip", "user", "mechanism")
         known = pl.concat([self._logins.select(pl.lit(0, pl.Int64).alias("line"), pl.all()), fresh])
-        recent = pl.col("at") >= lines["at"].max() - pl.duration(hours=1)
-        self._logins = known.filter(recent).unique(["host", "tag", "client_ip"], keep="last",
-                                                   maintain_order=True).drop("line")
+        self._logins = latest(self._logins, fresh.drop("line"), ["host", "tag", "client_ip"])
         return known
 
 
@@ -274,10 +273,11 @@ def _with_login(messages: pl.DataFrame, logins: pl.DataFrame) -> pl.DataFrame:
     if logins.is_empty():
         return messages.with_columns(pl.lit(None, pl.String).alias("user"), pl.lit(None, pl.String).alias("mechanism"))
     keys = ["host", "tag", "client_ip"]
-    last = messages.lazy().select("line", "at", *keys).join(logins.lazy(), on=keys, suffix="_login").filter(
-        (pl.col("line_login") < pl.col("line")) & (pl.col("at") - pl.col("at_login") <= pl.duration(hours=1))
-    ).sort("line_login").unique("line", keep="last", maintain_order=True).collect()
-    return messages.join(last.select("line", "user", "mechanism"), on="line", how="left", maintain_order="left")
+    last = messages.sort("line", maintain_order=True).join_asof(logins.sort("line"), on="line", by=keys,
+                                                                suffix="_login", check_sortedness=False)
+    recent = pl.col("at") - pl.col("at_login") <= pl.duration(hours=1)
+    return last.with_columns(pl.when(recent).then("user").alias("user"), pl.when(recent).then("mechanism").alias(
+        "mechanism")).drop("at_login")
 
 
 def _logged_in(part: pl.DataFrame) -> pl.DataFrame:
