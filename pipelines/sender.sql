@@ -18,6 +18,17 @@ top AS (
     FROM organisation
     GROUP BY subscriber
 ),
+-- Where one of the line's providers is not known to offer a port with SMTP AUTH, `submission` is NULL; `provider` is the
+-- name of the only one.
+known AS (
+    SELECT
+        subscriber,
+        CASE WHEN count(*) = count(submission) THEN max(submission) END AS submission,
+        CASE WHEN min(name) = max(name) THEN min(name) END AS provider
+    FROM external
+    WHERE destination_group = 'known-provider'
+    GROUP BY subscriber
+),
 reading AS (
     SELECT p.subscriber, sum(p.established) AS sessions
     FROM peer_day AS p
@@ -75,7 +86,9 @@ SELECT
     coalesce(max(u.sessions), 0) AS submission_sessions,
     coalesce(max(a.sessions), 0) AS answered_inbound,
     coalesce(max(a.peers), 0) AS inbound_peers,
-    coalesce(max(m.messages), 0) AS relay_messages
+    coalesce(max(m.messages), 0) AS relay_messages,
+    max(k.provider) AS provider,
+    max(k.submission) AS submission
 FROM external AS e
 JOIN top AS t ON t.subscriber = e.subscriber
 LEFT JOIN bursts AS b ON b.subscriber = e.subscriber
@@ -83,4 +96,5 @@ LEFT JOIN reading AS r ON r.subscriber = e.subscriber
 LEFT JOIN submitting AS u ON u.subscriber = e.subscriber
 LEFT JOIN answering AS a ON a.subscriber = e.subscriber
 LEFT JOIN relaying AS m ON m.subscriber = e.subscriber
+LEFT JOIN known AS k ON k.subscriber = e.subscriber
 GROUP BY e.subscriber

@@ -281,22 +281,22 @@ def _show_simulations(made: list[Simulation], per: str, language: Any, form: str
     from op25b import impact
     from op25b.api import rows
 
+    if form == "table" and per == "subscriber" and len(made) == 1:
+        _show(made[0].touched, form, ["subscriber", "class", "confidence", "plan", "newly_blocked_sessions",
+                                      "newly_blocked_established", "already_blocked_sessions", "untouched_sessions",
+                                      "needs_notice", "remedy"], limit or None)
+        sys.stdout.write("\n")
+        per = "total"
     frames = [rows(each, per) for each in made]
-    names = [each.after for each in made]
-    frame = frames[0] if len(made) == 1 else impact.side_by_side(names, frames)
+    frame = frames[0] if len(made) == 1 else impact.side_by_side([each.after for each in made], frames)
     if language is not None or form == "table":
         frame = impact.worded(frame, language or "en")
     if form != "table":
         _show(frame, form)
-    elif per not in {"subscriber", "total"}:
+    elif per != "total":
         _show(frame, form, limit=limit or None)
     elif len(made) == 1:
-        if per == "subscriber":
-            _show(made[0].touched, form, ["subscriber", "class", "confidence", "plan", "newly_blocked_sessions",
-                                          "newly_blocked_established", "already_blocked_sessions",
-                                          "untouched_sessions", "needs_notice", "remedy"], limit or None)
-            sys.stdout.write("\n")
-        _show_statements(impact.worded(made[0].totals, language or "en"))
+        _show_statements(frame)
     else:
         _show(impact.compared(frame), form)
 

@@ -22,8 +22,11 @@ import polars as pl
 import pyarrow as pa
 
 from op25b import schema
+from op25b.engine import duckdb as engine
+from op25b.engine.pipelines import pipelines
 from op25b.lake import Lake
 from op25b.pseudonyms import Pseudonyms
+from op25b.workspace import Workspace
 from tests.benchmarks.measuring import measured
 from tests.conftest import SETTINGS
 
@@ -33,7 +36,8 @@ COMMAND = "import sys; from op25b.cli import main; sys.argv = ['op25b', '-w', *s
 # Where a line of each kind sends: of a hundred lines, so many (up to `below`).
 KINDS = """
     SELECT * FROM (VALUES
-        (85, 'relay', 'own-relay', 25), (92, 'submission', 'own-relay', 587), (97, 'mail-program', 'known-provider', 25),
+        (85, 'relay', 'own-relay', 25), (92, 'submission', 'own-relay', 587),
+        (97, 'mail-program', 'known-provider', 25),
         (98, 'own-server', 'other', 25), (99, 'bot', 'other', 25), (100, 'mobile-sender', 'mobile-carrier', 25)
     ) AS kind(below, kind, destination_group, port)
 """
@@ -65,19 +69,19 @@ SENDER_DAY = f"""
         (sessions * 9)::BIGINT AS server_packets, (sessions * 900)::BIGINT AS server_bytes, first_seen,
         first_seen + INTERVAL 3 SECOND AS last_seen
     FROM ({COUNTED})
-"""  # noqa: S608
+"""
 PEER_DAY = f"""
     SELECT day, subscriber, attribution, 'out' AS direction,
         '198.51.100.' || (CASE destination_group WHEN 'mobile-carrier' THEN 1 ELSE 64 + n % 32 END) AS peer_ip,
         port::INTEGER AS port, destination_group, 'organisation ' || (n % 97) AS organisation,
         CASE destination_group WHEN 'known-provider' THEN 'Provider' END AS name,
         CASE destination_group WHEN 'known-provider' THEN '587' END AS submission,
-        sessions::BIGINT AS sessions, sessions::BIGINT AS flows, established::BIGINT AS established, 0::BIGINT AS refused,
-        (sessions - established)::BIGINT AS no_answer, 0::BIGINT AS unknown, (sessions * 10)::BIGINT AS client_packets,
+        sessions::BIGINT AS sessions, sessions::BIGINT AS flows, established::BIGINT AS established,
+        0::BIGINT AS refused, (sessions - established)::BIGINT AS no_answer, 0::BIGINT AS unknown, (sessions * 10)::BIGINT AS client_packets,
         (sessions * 4000)::BIGINT AS client_bytes, (sessions * 9)::BIGINT AS server_packets,
         (sessions * 900)::BIGINT AS server_bytes, first_seen, first_seen + INTERVAL 3 SECOND AS last_seen
     FROM ({COUNTED})
-"""  # noqa: S608
+"""
 SESSION = f"""
     SELECT day, 'out' AS direction, subscriber, 'attributed' AS attribution, '198.18.0.1' AS line_ip, 6 AS protocol,
         '198.18.0.1' AS client_ip, (1024 + n % 60000)::INTEGER AS client_port, k.ip AS server_ip, k.key AS server_key,
@@ -86,9 +90,10 @@ SESSION = f"""
         4000::BIGINT AS client_bytes, 9::BIGINT AS server_packets, 900::BIGINT AS server_bytes,
         1 AS sampling_interval, NULL::SMALLINT AS forwarding_status, 'nas1' AS exporter,
         CASE WHEN nth < established THEN 'established' ELSE 'no-answer' END AS outcome
-    FROM (SELECT *, unnest(range(least(sessions, 4)::BIGINT)) AS nth FROM ({COUNTED}) WHERE destination_group <> 'own-relay')
+    FROM (SELECT *, unnest(range(least(sessions, 4)::BIGINT)) AS nth FROM ({COUNTED})
+          WHERE destination_group <> 'own-relay')
     JOIN server AS k USING (destination_group)
-"""  # noqa: S608
+"""
 SERVER = """
     CREATE TABLE server AS SELECT * FROM (VALUES
         ('own-relay', '203.0.113.1', '00000000000000000000ffffcb007101', NULL),
@@ -116,7 +121,7 @@ RELAY_DAY = f"""
         established::BIGINT AS sent, 0::BIGINT AS deferred, 0::BIGINT AS bounced, 0::BIGINT AS rejected,
         NULL::VARCHAR AS auth_mechanism, first_seen AS last_at
     FROM ({COUNTED}) WHERE destination_group = 'own-relay' AND n % 10 = 0
-"""  # noqa: S608
+"""
 MESSAGE = f"""
     SELECT day, 'mx' AS mta_host, n::VARCHAR AS queue_id, first_seen AS first_at, first_seen AS last_at,
         first_seen AS accepted_at, '198.18.0.1' AS client_ip, port::INTEGER AS listener_port,
@@ -125,7 +130,7 @@ MESSAGE = f"""
         0::BIGINT AS expired, 0::BIGINT AS rejected, true AS removed, true AS own_line, subscriber
     FROM (SELECT *, unnest(range(established::BIGINT)) FROM ({COUNTED})
           WHERE destination_group = 'own-relay' AND n % 10 = 0)
-"""  # noqa: S608
+"""
 SUBSCRIBER = """
     SELECT subscriber, plan, plan = 'IP8' AS fixed_ip, 'node-' || (n % 40) AS access_node, 'area-' || (n % 20) AS area,
         CASE n % 3 WHEN 0 THEN 'house' WHEN 1 THEN 'apartment' ELSE 'office' END AS dwelling,
@@ -134,8 +139,8 @@ SUBSCRIBER = """
     FROM line
 """
 LEASE = """
-    SELECT lpad(lower(to_hex(281474976710656 + 2886729728 + n)), 32, '0') AS ip_first, ip_first AS ip_last, 0 AS port_first,
-        65535 AS port_last, subscriber, TIMESTAMP '2007-05-01' AS start, NULL::TIMESTAMP AS "end", 'radius' AS kind,
+    SELECT lpad(lower(to_hex(281474976710656 + 2886729728 + n)), 32, '0') AS ip_first, ip_first AS ip_last,
+        0 AS port_first, 65535 AS port_last, subscriber, TIMESTAMP '2007-05-01' AS start, NULL::TIMESTAMP AS "end", 'radius' AS kind,
         'nas1' AS access_server, 's' || n AS session, 'leases' AS source
     FROM line
 """
@@ -153,9 +158,11 @@ SENDER = """
         CASE kind WHEN 'mail-program' THEN e * $days ELSE 0 END AS known_provider_established,
         CASE WHEN kind IN ('bot', 'own-server') THEN e * $days ELSE 0 END AS other_established,
         0::BIGINT AS mobile_carrier_unknown, 1000::BIGINT AS client_bytes, 1000::BIGINT AS server_bytes,
-        CASE kind WHEN 'mail-program' THEN 9 ELSE 0 END::BIGINT AS pop_same_organisation, 0::BIGINT AS submission_sessions,
+        CASE kind WHEN 'mail-program' THEN 9 ELSE 0 END::BIGINT AS pop_same_organisation,
+        0::BIGINT AS submission_sessions,
         CASE kind WHEN 'own-server' THEN 9 ELSE 0 END::BIGINT AS answered_inbound, 0::BIGINT AS inbound_peers,
-        0::BIGINT AS relay_messages
+        0::BIGINT AS relay_messages, CASE kind WHEN 'mail-program' THEN 'Provider' END AS provider,
+        CASE kind WHEN 'mail-program' THEN '587' END AS submission
     FROM (SELECT *, CASE kind WHEN 'bot' THEN 200 ELSE 2 END::BIGINT AS s,
               CASE kind WHEN 'bot' THEN 40 WHEN 'mobile-sender' THEN 0 ELSE 2 END::BIGINT AS e
           FROM line WHERE destination_group <> 'own-relay')
@@ -188,6 +195,9 @@ def make_lake(root: Path, subscribers: int, days: int) -> None:
             else:
                 lake.replace(table, rows, [day])
     connection.close()
+    months = engine.session(Workspace.load(root))
+    lake.replace("sender_month", _plain(months.sql(pipelines()["sender_month"].sql)))
+    months.close()
     (root / "lake" / ".built.json").write_text(f'{{"source_file": {lake.version("source_file")}}}')
 
 
@@ -207,7 +217,8 @@ def _plain(result: duckdb.DuckDBPyRelation) -> pa.RecordBatchReader:
 
 ASKED = {
     "simulate": ["simulate"], "simulate --per total --format json": ["simulate", "--per", "total", "--format", "json"],
-    "simulate, its last week": ["simulate", "--since", "2007-06-24"], "simulate --by plan": ["simulate", "--by", "plan"],
+    "simulate, its last week": ["simulate", "--since", "2007-06-24"],
+    "simulate --by plan": ["simulate", "--by", "plan"],
     "simulate, three scenarios": ["simulate", "--to", "proposed", "--to", "current", "--to", "proposed"],
     "simulate --per example": ["simulate", "--per", "example"], "simulate --per load": ["simulate", "--per", "load"],
     "simulate --per unseen": ["simulate", "--per", "unseen"], "findings": ["findings"],

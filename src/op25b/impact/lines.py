@@ -27,9 +27,10 @@ DIFFICULTY = {"submission-587": 1, "own-relay": 2, "relay-or-fixed-ip": 3, "disi
 def prepare(workspace: Workspace, connection: DuckDBPyConnection) -> None:
     """Make what is known of lines whatever the policies: tables `sender_class` and `relayed`.
 
-    A class comes from all days of the lake, also where the window is shorter.
+    A line's class and provider come from all days of the lake, also where the window is shorter.
     """
-    classes = senders(workspace, connection).select("subscriber", "class", "classes", "confidence")
+    classes = senders(workspace, connection).select(
+        "subscriber", "class", "classes", "confidence", "provider", "submission")
     register(connection, "sender_class", classes)
     connection.execute("""
         CREATE OR REPLACE TEMP TABLE relayed AS
@@ -55,19 +56,10 @@ def lines(connection: DuckDBPyConnection, window: Window) -> pl.DataFrame:
             SELECT subscriber, list_sort(list(DISTINCT destination_group)) AS loses_groups
             FROM decided WHERE impact = 'newly_blocked' GROUP BY subscriber
         ),
-        provider AS (
-            SELECT subscriber, CASE WHEN count(*) = count(submission) THEN max(submission) END AS submission,
-                list_sort(list(DISTINCT name)) AS providers
-            FROM peer_day
-            WHERE direction = 'out' AND port = 25 AND destination_group = 'known-provider' AND subscriber IN (
-                SELECT subscriber FROM decided
-                WHERE impact = 'newly_blocked' AND destination_group = 'known-provider' AND port = 25)
-            GROUP BY subscriber
-        ),
         joined AS (
             SELECT l.*, c.plan, c.fixed_ip, c.access_node, c.area, c.dwelling, c.notice_channel, c.language,
                 c.subscriber IS NOT NULL AS listed, k.class, k.classes, k.confidence,
-                coalesce(g.loses_groups, []) AS loses_groups, p.submission, coalesce(p.providers, []) AS providers,
+                coalesce(g.loses_groups, []) AS loses_groups, k.submission, k.provider,
                 CASE WHEN m.known THEN coalesce(r.messages, 0) END AS relay_messages,
                 l.newly_blocked_sessions > 0 AS newly_blocked,
                 l.already_blocked_sessions > 0 AS already_blocked,
@@ -77,7 +69,6 @@ def lines(connection: DuckDBPyConnection, window: Window) -> pl.DataFrame:
             LEFT JOIN subscriber AS c ON c.subscriber = l.subscriber
             LEFT JOIN sender_class AS k ON k.subscriber = l.subscriber
             LEFT JOIN lost AS g ON g.subscriber = l.subscriber
-            LEFT JOIN provider AS p ON p.subscriber = l.subscriber
             LEFT JOIN relayed AS r ON r.subscriber = l.subscriber
             CROSS JOIN (SELECT count(*) > 0 AS known FROM relayed) AS m
         ),
@@ -100,7 +91,7 @@ def lines(connection: DuckDBPyConnection, window: Window) -> pl.DataFrame:
         SELECT l.subscriber, l.class, l.confidence, l.newly_blocked, l.already_blocked, l.loses_working_mail,
             l.needs_notice, l.remedy, l.plan, l.fixed_ip, l.access_node, l.area, l.dwelling, l.notice_channel,
             l.loses_groups, {counts}, l.first_seen, l.last_seen, l.days_active, l.listed, l.classes, l.works_unknown,
-            (CASE l.remedy {difficulty} END)::BIGINT AS difficulty, l.providers, l.submission, l.language,
+            (CASE l.remedy {difficulty} END)::BIGINT AS difficulty, l.provider, l.submission, l.language,
             l.newly_blocked_days, l.newly_blocked_sessions / {days} AS newly_blocked_sessions_per_day,
             l.newly_blocked_established / {days} AS newly_blocked_established_per_day,
             l.relay_messages, l.relay_messages / {days} AS relay_messages_per_day

@@ -16,8 +16,8 @@ def notices(workspace: Workspace, simulation: Simulation) -> pl.DataFrame:
     Columns: subscriber (pseudonym), channel and language (of the list; the site's language where it has none), class,
     remedy and difficulty (keys), template (`remedy.language`), and what a letter's template fills in, in the line's
     language: class_words, remedy_words, blocked_from (local date), works_unknown (whether the mail works today is not
-    known), connections (newly blocked, in the window), last_seen (local date), providers, their submission ports, the
-    own sending server, account, desk_hours, desk_phone.
+    known), connections (newly blocked, in the window), last_seen (local date), provider (where there is one only), its
+    submission_ports, own_server, account, desk_hours, desk_phone.
     """
     support, site = workspace.config.support, workspace.config.site
     since = policy(workspace, simulation.after).effective_from
@@ -38,7 +38,7 @@ def notices(workspace: Workspace, simulation: Simulation) -> pl.DataFrame:
         (pl.col("remedy") + "." + pl.Series(languages, dtype=pl.String)).alias("template"),
         words("class", CLASSES).alias("class_words"), words("remedy", REMEDIES).alias("remedy_words"),
         pl.lit(None if since is None else since.isoformat()[:10], dtype=pl.String).alias("blocked_from"),
-        "works_unknown", pl.col("newly_blocked_sessions").alias("connections"), last, "providers",
+        "works_unknown", pl.col("newly_blocked_sessions").alias("connections"), last, "provider",
         pl.col("submission").alias("submission_ports"),
         pl.lit(support.submission_host or None, dtype=pl.String).alias("own_server"),
         pl.Series("account", [account[language] for language in languages], dtype=pl.String),

@@ -121,7 +121,7 @@ def _simulation(connection: DuckDBPyConnection, shared: _Shared, window: Window,
     found = each_line.lines(connection, window)
     sums = ", ".join(f"sum({count})::BIGINT AS {count}" for count in each_line.COUNTS)
     groups = connection.sql(f"""
-        SELECT destination_group, port, impact, count(DISTINCT subscriber) AS subscribers, {sums}
+        SELECT destination_group, port, impact, count(*) AS subscribers, {sums}
         FROM decided GROUP BY destination_group, port, impact ORDER BY destination_group, port, impact
     """).pl()  # noqa: S608  # our own names
     by_plan = any(term.plans is not None or term.access_nodes is not None for one in policies for term in one.terms)

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 PORTS = ", ".join(map(str, SENDING_PORTS))
 _TABLES = ("flow", "session", "destination", "peer_day", "sender_day", "message", "relay_day", "subscriber", "sender",
            "lease")
-_BITS = 62  # days that one integer has room for, a bit each
 
 
 @dataclass(frozen=True)
@@ -43,10 +42,14 @@ class Window:
         return len(self.days)
 
     @property
+    def months(self) -> list[int]:
+        """The months it touches, counted as the table `sender_month` does."""
+        return sorted({day.year * 12 + day.month - 1 for day in self.days}) or [0]
+
+    @property
     def words(self) -> list[str]:
-        """The columns that say on which days: bit n of `days_k` stands for 62 k + n days after the first one."""
-        span = (self.days[-1] - self.days[0]).days + 1 if self.days else 1
-        return [f"days_{number}" for number in range(-(-span // _BITS))]
+        """The columns that say on which days: bit n of `days_k` stands for day n + 1 of the k-th month."""
+        return [f"days_{number}" for number in range(len(self.months))]
 
 
 def find_window(workspace: Workspace, since: date | None = None, until: date | None = None) -> Window:
@@ -63,41 +66,57 @@ def find_window(workspace: Workspace, since: date | None = None, until: date | N
 
 
 @contextmanager
-def opened(workspace: Workspace, window: Window) -> Iterator[DuckDBPyConnection]:
+def opened(workspace: Workspace, window: Window, *, summed: bool = True) -> Iterator[DuckDBPyConnection]:
     """A session whose tables of days hold the window's days only.
 
     `sender_day` is summed over the window: one row per subscriber × destination group × port, with the days on which it
-    was seen as bits (`Window.words`); so a policy is applied to few rows.
+    was seen as bits (`Window.words`); so a policy is applied to few rows. With `summed` false it has its days.
     """
     connection, lake = engine.connect(workspace), Lake(workspace.lake_path)
     days = window.days if window.since or window.until else None
     try:
+        engine.parameters(connection, workspace)
         for table in _TABLES:
             engine.view(connection, lake, table, days)
-        connection.execute(f"""
-            CREATE TEMP TABLE sent AS
-            SELECT s.subscriber, s.destination_group, s.port, sum(s.sessions)::BIGINT AS sessions,
-                sum(s.flows)::BIGINT AS flows, sum(s.established)::BIGINT AS established,
-                sum(s.unknown)::BIGINT AS unknown, min(s.first_seen) AS first_seen, max(s.last_seen) AS last_seen,
-                {_bits(window, "s.day")}
-            FROM sender_day AS s
-            WHERE s.subscriber IS NOT NULL AND s.port IN ({PORTS})
-            GROUP BY s.subscriber, s.destination_group, s.port
-        """)  # noqa: S608  # our own names and numbers
-        connection.execute('CREATE OR REPLACE VIEW "sender_day" AS SELECT * FROM sent')
+        if summed:
+            _sum(connection, lake, window, whole=days is None)
         yield connection
     finally:
         connection.close()
 
 
-def _bits(window: Window, day: str) -> str:
-    """Aggregates that note the days of a group's rows, one column per word."""
-    number = f"({day} - DATE '{window.days[0] if window.days else date.min}')"
-    if len(window.words) == 1:
-        return f"bit_or(1::BIGINT << {number}) AS days_0"
+def _sum(connection: DuckDBPyConnection, lake: Lake, window: Window, *, whole: bool) -> None:
+    """Make the table `sent`, from `sender_month` where the window is the whole lake, and `sender_day` a view of it."""
+    table, days = "sender_day", _days(window, "s.day")
+    if whole and lake.version("sender_month") is not None:
+        table, days = "sender_month", _months(window)
+        engine.view(connection, lake, table)
+    connection.execute(f"""
+        CREATE TEMP TABLE sent AS
+        SELECT s.subscriber, s.destination_group, s.port, sum(s.sessions)::BIGINT AS sessions,
+            sum(s.flows)::BIGINT AS flows, sum(s.established)::BIGINT AS established,
+            sum(s.unknown)::BIGINT AS unknown, min(s.first_seen) AS first_seen, max(s.last_seen) AS last_seen, {days}
+        FROM {table} AS s
+        WHERE s.subscriber IS NOT NULL AND s.port IN ({PORTS})
+        GROUP BY s.subscriber, s.destination_group, s.port
+    """)  # noqa: S608  # our own names and numbers
+    connection.execute('CREATE OR REPLACE VIEW "sender_day" AS SELECT * FROM sent')
+
+
+def _months(window: Window) -> str:
+    """Aggregates that bring the days of `sender_month` into one column per month."""
+    return ", ".join(f"bit_or(CASE WHEN s.month = {month} THEN s.days ELSE 0 END)::BIGINT AS {word}"
+                     for month, word in zip(window.months, window.words, strict=True))
+
+
+def _days(window: Window, day: str) -> str:
+    """Aggregates that note the days of a group's rows, one column per month."""
+    bit = f"(1::BIGINT << (day({day}) - 1))"
+    if len(window.months) == 1:
+        return f"bit_or({bit}) AS days_0"
     return ", ".join(
-        f"bit_or(CASE WHEN {number} // {_BITS} = {k} THEN 1::BIGINT << ({number} % {_BITS}) ELSE 0 END) AS {word}"
-        for k, word in enumerate(window.words))
+        f"bit_or(CASE WHEN year({day}) * 12 + month({day}) - 1 = {month} THEN {bit} ELSE 0 END) AS {word}"
+        for month, word in zip(window.months, window.words, strict=True))
 
 
 def counted(window: Window, condition: str = "") -> str:
@@ -119,7 +138,7 @@ def decide(connection: DuckDBPyConnection, policies: Mapping[str, Resolved], win
             SELECT d.subscriber, d.destination_group, d.port, d.impact, sum(d.sessions)::BIGINT AS sessions,
                 sum(d.flows)::BIGINT AS flows, sum(d.established)::BIGINT AS established,
                 sum(d.unknown)::BIGINT AS unknown, min(d.first_seen) AS first_seen, max(d.last_seen) AS last_seen,
-                {_bits(window, "d.day")}
+                {_days(window, "d.day")}
             FROM ({made.sql}) AS d
             GROUP BY d.subscriber, d.destination_group, d.port, d.impact
         """  # noqa: S608  # placeholders only
