@@ -29,6 +29,11 @@ SENDERS = pl.DataFrame({"class": ["bot", "own-server", "own-server"],
 REMEDY = pl.DataFrame({"remedy": ["submission-587", "disinfect"], "subscribers": [5, 2]})
 NODES = pl.DataFrame({"access_node": ["b", "b", "a"], "class": ["bot", "unknown", "mail-program"],
                       "subscribers": [3, 1, 1]})
+SCENARIOS = pl.DataFrame({"scenario": ["proposed", "wave"], "step": ["notice", "notice"], "subscribers": [10, 4],
+                          "low": [8, None], "high": [10, None]}, schema_overrides={"low": pl.Int64, "high": pl.Int64})
+GROWTH = pl.DataFrame({"kind": ["observed", "observed", "extrapolated", "limit"], "days": [1, 2, 3, None],
+                       "subscribers": [5, 7, 8, 11], "low": [4, 6, 6, 9], "high": [6, 8, 11, 30]})
+RATES = pl.DataFrame({"cap": [1, 10], "left": [0.1, 0.6], "hit": [0.9, None]})
 CASES: list[tuple[Callable[..., Any], pl.DataFrame, set[str]]] = [
     (charts.funnel, FUNNEL, {"step_words", "subscribers", "words", "share"}),
     (charts.connections, CONNECTIONS, {"start", "end", "low", "high", "destination_group_words", "impact_words",
@@ -36,6 +41,9 @@ CASES: list[tuple[Callable[..., Any], pl.DataFrame, set[str]]] = [
     (charts.classes, SENDERS, {"class_words", "impact_words", "subscribers", "rank"}),
     (charts.remedies, REMEDY, {"remedy_words", "subscribers"}),
     (charts.nodes, NODES, {"access_node", "class_words", "subscribers"}),
+    (charts.scenarios, SCENARIOS, {"scenario", "step_words", "subscribers", "low", "high"}),
+    (charts.growth, GROWTH, {"days", "subscribers", "low", "high", "kind_words"}),
+    (charts.rate_limits, RATES, {"cap", "share", "effect_words"}),
 ]
 IDS = [chart.__name__ for chart, _, _ in CASES]
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import altair as alt
 import polars as pl
 
-from op25b.texts import AXES, CLASSES, GROUPS, IMPACTS, REMEDIES, STEPS, Text, percent, text
+from op25b.texts import AXES, CLASSES, EFFECTS, GROUPS, IMPACTS, KINDS, REMEDIES, STEPS, Text, percent, text
 from op25b.workspace import Language
 
 WIDTH = 1020
@@ -23,6 +23,8 @@ IMPACT_COLOURS = {"newly_blocked": "#D55E00", "already_blocked": "#7A838C", "rel
                   "untouched": "#C9D2DA"}
 INK, SOFT, LINE = "#1f2933", "#52606d", "#e3e7eb"
 _BAR = "#5B7FA3"
+_SCENARIOS = ("#5B7FA3", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A838C")
+_EFFECT_COLOURS = {"left": "#D55E00", "hit": "#5B7FA3"}
 _AFFECTED_STEPS = ("newly_blocked", "loses", "notice")
 _Chart = TypeVar("_Chart", alt.Chart, alt.LayerChart, alt.FacetChart)
 
@@ -135,6 +137,71 @@ def nodes(frame: pl.DataFrame, language: Language) -> alt.LayerChart:
     return _styled(cells + numbers, max(len(places), 1) * 34, AXES["nodes"][language], language)
 
 
+def scenarios(frame: pl.DataFrame, language: Language) -> alt.LayerChart:
+    """Lines newly blocked, losing mail, to be told: a bar per scenario; frame: scenario, step, subscribers, low, high.
+
+    A line at a bar's end goes from low to high, where they are known. The order of the scenarios is kept.
+    """
+    data = _worded(frame, "step", STEPS, language)
+    names = list(dict.fromkeys(frame["scenario"].to_list()))
+    steps = list(dict.fromkeys(data["step_words"].to_list()))
+    scale = alt.Scale(domain=names, range=[_SCENARIOS[n % len(_SCENARIOS)] for n in range(len(names))])
+    legend = alt.Legend(title=AXES["scenario"][language], orient="top", labelLimit=0, titleLimit=0, symbolType="square")
+    highest = max(_highest(frame, "subscribers"), *(h for h in frame["high"].to_list() if h is not None), 1)
+    base = alt.Chart(data).encode(
+        y=_names("step_words", steps, STEPS["title"][language]),
+        yOffset=alt.YOffset("scenario:N", sort=names),
+        tooltip=_tooltips(language, scenario="scenario", step_words="step", subscribers="subscribers", low="low",
+                          high="high"),
+    )
+    x = alt.X("subscribers:Q", title=AXES["subscribers"][language], axis=_counts(),
+              scale=alt.Scale(domain=[0, highest * 1.25], nice=False))
+    bars = base.mark_bar(cornerRadiusEnd=2).encode(x=x, color=alt.Color("scenario:N", scale=scale, legend=legend))
+    limits = base.mark_rule(color=INK, strokeWidth=1.5).encode(x=alt.X("low:Q"), x2="high:Q")
+    numbers = _values(base.encode(x=x), "subscribers:Q", ",")
+    height = max(len(steps), 1) * (24 + 22 * max(len(names), 1))
+    return _styled(bars + limits + numbers, height, AXES["scenarios"][language], language)
+
+
+def growth(frame: pl.DataFrame, language: Language) -> alt.LayerChart:
+    """How the number of lines that lose mail grows with the window; frame: kind, days, subscribers, low, high.
+
+    Rows without days (the limit for all there are) or without a number are left out.
+    """
+    data = _worded(frame.filter(pl.col("days").is_not_null() & pl.col("subscribers").is_not_null()), "kind", KINDS,
+                   language)
+    base = alt.Chart(data).encode(
+        x=alt.X("days:Q", title=AXES["days"][language], axis=alt.Axis(format="d", tickMinStep=1, grid=False)),
+        tooltip=_tooltips(language, kind_words="kind", days="days", subscribers="subscribers", low="low", high="high"),
+    )
+    y = alt.Y("subscribers:Q", title=AXES["subscribers"][language], axis=_counts(), scale=alt.Scale(zero=True))
+    dash = alt.StrokeDash("kind_words:N", scale=alt.Scale(
+        domain=[text(KINDS, key, language) for key in ("observed", "extrapolated")], range=[[1, 0], [5, 4]]),
+        legend=alt.Legend(title=None, orient="top", labelLimit=0))
+    band = base.mark_area(opacity=0.2, color=_BAR).encode(y=alt.Y("low:Q"), y2="high:Q")
+    line = base.mark_line(color=_BAR, strokeWidth=2.5).encode(y=y, strokeDash=dash)
+    points = base.mark_point(color=_BAR, filled=True, size=30).encode(y=y)
+    return _styled(band + line + points, 260, AXES["growth"][language], language)
+
+
+def rate_limits(frame: pl.DataFrame, language: Language) -> alt.LayerChart:
+    """What limits of connections per line and day would do; frame: cap, left (of the bots'), hit (days of others)."""
+    long = frame.unpivot(["left", "hit"], index="cap", variable_name="effect", value_name="share").drop_nulls("share")
+    data = _worded(long.with_columns(pl.col("share").cast(pl.Float64)), "effect", EFFECTS, language)
+    keys = [key for key in EFFECTS if key in set(long["effect"])]
+    base = alt.Chart(data).encode(
+        x=alt.X("cap:Q", title=AXES["cap"][language], scale=alt.Scale(type="log", nice=False),
+                axis=alt.Axis(values=frame["cap"].to_list(), format=",d", grid=False)),
+        y=alt.Y("share:Q", title=None, axis=alt.Axis(format="%"), scale=alt.Scale(domain=[0, 1])),
+        color=_colours(("effect_words", None), keys, EFFECTS, _EFFECT_COLOURS, language),
+        tooltip=[alt.Tooltip("cap:Q", title=AXES["cap"][language], format=","),
+                 alt.Tooltip("effect_words:N", title=AXES["effect"][language]),
+                 alt.Tooltip("share:Q", title=AXES["part"][language], format=".1%")],
+    )
+    lines: alt.LayerChart = base.mark_line(strokeWidth=2.5) + base.mark_point(filled=True, size=60)
+    return _styled(lines, 260, AXES["rates"][language], language)
+
+
 _NEWLY: dict[str, Text] = {key: IMPACTS[key] for key in ("newly_blocked",)} | {
     "untouched": {"ja": "新たな規制なし", "en": "nothing newly blocked"}}
 
@@ -168,7 +235,7 @@ def _colours(field: tuple[str, str | None], keys: list[str], words: dict[str, Te
 
 def _tooltips(language: Language, **fields: str) -> list[alt.Tooltip]:
     """What is shown of a mark: field → what its words are called in `AXES`."""
-    formats = {"subscribers": ",", "sessions": ",", "share": ".1%"}
+    formats = {"subscribers": ",", "sessions": ",", "low": ",", "high": ",", "share": ".1%"}
     return [alt.Tooltip(field, title=AXES[word][language], format=formats.get(field, alt.Undefined))
             for field, word in fields.items()]
 

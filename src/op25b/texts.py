@@ -77,7 +77,26 @@ MEASURES: dict[str, Text] = {
     "by address, as there are no leases": {"ja": "リース記録がないため、アドレス単位で数えたもの",
                                            "en": "by address, as there are no leases"},
 }
+KINDS: dict[str, Text] = {
+    "observed": {"ja": "観測した期間", "en": "observed"},
+    "extrapolated": {"ja": "延長した場合の推定", "en": "extrapolated"},
+}
+EFFECTS: dict[str, Text] = {
+    "left": {"ja": "残るボットの接続", "en": "bots' connections left"},
+    "hit": {"ja": "影響を受ける他の回線の送信日", "en": "days of other lines hit"},
+}
 AXES: dict[str, Text] = {
+    "scenario": {"ja": "案", "en": "scenario"},
+    "scenarios": {"ja": "案ごとの影響", "en": "what each scenario does"},
+    "low": {"ja": "下限", "en": "low"},
+    "high": {"ja": "上限", "en": "high"},
+    "days": {"ja": "期間の日数", "en": "length of the window in days"},
+    "kind": {"ja": "区分", "en": "kind"},
+    "growth": {"ja": "期間の長さと、送信を失う回線の数", "en": "lines that lose mail, by the length of the window"},
+    "cap": {"ja": "上限（接続／回線・日）", "en": "limit (connections per line and day)"},
+    "effect": {"ja": "影響", "en": "effect"},
+    "part": {"ja": "割合", "en": "share"},
+    "rates": {"ja": "送信数の上限の効果", "en": "what limits of rate would do"},
     "funnel": {"ja": "回線一覧から案内が必要な回線まで", "en": "from lines in the list to lines that need a notice"},
     "connections": {"ja": "宛先別・影響別の接続数の推移", "en": "connections over time by destination and impact"},
     "classes": {"ja": "送信の種類別の回線数", "en": "lines by kind of sender"},
