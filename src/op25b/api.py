@@ -109,6 +109,8 @@ class OpenWorkspace:
 
         if per not in PER:
             raise UnknownNameError("per", per, PER)
+        if by is not None and by not in impact.BY:
+            raise UnknownNameError("group", by, impact.BY)
         afters = [after] if isinstance(after, str) else list(after)
         line = None if subscriber is None else self.pseudonym(subscriber)
         if by is None and per == "example":

@@ -24,7 +24,7 @@ from op25b.workspace import Workspace
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-CAPS = (1, 3, 10, 30, 100, 300, 1000, 3000)
+CAPS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000)
 Verdict = Literal["holds", "fails", "open"]
 
 
@@ -34,12 +34,13 @@ class Limits:
 
     `hardly`: the largest share of mass mail from fixed addresses that is hardly any. `left`: a limit of rate that
     leaves at most this share of the bots' connections would be enough, if it also hits at most `hit` of the days on
-    which other lines send.
+    which other lines send. `fewest`: with fewer days of bots, or of other lines, nothing is said of rates.
     """
 
     hardly: float = 0.05
     left: float = 0.1
     hit: float = 0.01
+    fewest: int = 30
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,9 @@ class Evidence:
 
     `addresses`: one row per kind of address (fixed, dynamic, unknown): lines that send, bots among them with the
     interval of their share (Wilson), unclear lines, connections, those of bots (at least: of lines that are nothing
-    else; at most: with unclear lines). `caps`: one row per limit of connections per line and day: the share of the
-    bots' connections it leaves, line-days of other senders and how many of them it hits, without and with unclear
-    lines.
+    else; at most: with unclear lines). `caps`: one row per limit of connections per line and day: the bots'
+    connections and what it leaves of them, days of bots, days of other lines and how many of those it hits, without
+    and with unclear lines.
     """
 
     window: Window
@@ -110,6 +111,7 @@ def _caps(connection: DuckDBPyConnection) -> pl.DataFrame:
         SELECT c.cap::BIGINT AS cap,
             coalesce(sum(d.sessions) FILTER (d.class = 'bot'), 0)::BIGINT AS bot_connections,
             coalesce(sum(least(d.sessions, c.cap)) FILTER (d.class = 'bot'), 0)::BIGINT AS bot_connections_left,
+            count(*) FILTER (d.class = 'bot') AS bot_days,
             count(*) FILTER (d.class NOT IN ('bot', 'unclear')) AS line_days,
             count(*) FILTER (d.class NOT IN ('bot', 'unclear') AND d.sessions > c.cap) AS line_days_hit,
             count(*) FILTER (d.class <> 'bot') AS line_days_high,
@@ -147,7 +149,7 @@ def _dynamic(addresses: pl.DataFrame) -> Verdict:
 
 def _rates(caps: pl.DataFrame, limits: Limits) -> Verdict:
     """No limit of rate is enough: each leaves too much of the bots, or hits too many others."""
-    if not caps["bot_connections"].sum() or not caps["line_days"].sum():
+    if any(caps.filter(pl.col(name) < limits.fewest).height for name in ("bot_days", "line_days")):
         return "open"
     enough = caps.filter((pl.col("left") <= limits.left) & (pl.col("hit") <= limits.hit))
     return "fails" if enough.height else "holds"

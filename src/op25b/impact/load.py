@@ -33,10 +33,14 @@ _MOVED = """
     FROM ({sql}) AS d JOIN losing AS l ON l.subscriber = d.subscriber
     WHERE d.impact = 'newly_blocked' GROUP BY slot
 """
+# As in relay_day: what was refused when its text had come is no message.
 _ACCEPTED = """
     SELECT time_bucket(INTERVAL 15 MINUTE, accepted_at) AS slot, count(*) AS accepted,
         count(*) FILTER (listener_port = 587) AS accepted_587
-    FROM message WHERE accepted_at IS NOT NULL GROUP BY slot
+    FROM message
+    WHERE accepted_at IS NOT NULL AND (
+        sent + deferred + bounced + expired > 0 OR (size_bytes IS NOT NULL AND rejected = 0))
+    GROUP BY slot
 """
 
 

@@ -40,7 +40,8 @@ class Page:
         return WORDS[table][key][self._language].format(**shown)
 
     def _thresholds(self) -> dict[str, str]:
-        return {name: percent(getattr(self._limits, name)) for name in ("hardly", "left", "hit")}
+        shares = {name: percent(getattr(self._limits, name)) for name in ("hardly", "left", "hit")}
+        return shares | {"fewest": f"{self._limits.fewest:,}"}
 
     def header(self, title: str = "") -> Html:
         """Title, site, what this is, and what it was counted from."""
