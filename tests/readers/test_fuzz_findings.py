@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from op25b.readers.base import Format, Head, Source
-from op25b.readers.mail import dovecot, exim, opensmtpd, postfix, qmail, sendmail
+from op25b.readers.flows import delimited, jsonlines, nfdump_csv, nfdump_json
+from op25b.readers.mail import dovecot, exim, opensmtpd, postfix, qmail, sendmail, zeek_smtp
 from tests.readers import fuzz
 from tests.readers.reading import Result, collect
 
@@ -124,3 +125,82 @@ def test_refusals_with_an_impossible_time_are_all_rejected(size: int, tmp_path: 
     result = read(exim.FORMAT, tmp_path / "log", (line + line).encode(), size)
     assert [(line, reason) for line, _, reason, _ in result.rejected] == [
         (1, "impossible time stamp"), (2, "impossible time stamp")]
+
+
+@pytest.mark.parametrize(("port", "expected"), [("0", 0), ("65535", 65535), ("65536", None), ("99999999999", None)])
+@pytest.mark.parametrize(("form", "column", "line"), [
+    (zeek_smtp.FORMAT, "listener_port", ('{"ts":1769860801,"uid":"C1","id.orig_h":"198.18.0.7","id.resp_h":"192.0.2.1",'
+     '"id.resp_p":PORT,"mailfrom":"a@b.example","last_reply":"250 ok"}')),
+    (postfix.FORMAT, "next_hop_port", ("Jan 31 12:00:01 mx postfix/smtp[9]: 3F2A1B: to=<c@d.example>, "
+     "relay=mx[192.0.2.9]:PORT, delay=1, delays=0/0/0/1, dsn=2.0.0, status=sent (ok)")),
+    (dovecot.FORMAT, "listener_port", ("Jan 31 12:00:01 mx dovecot: imap-login: Login: user=<a>, method=PLAIN, "
+     "rip=198.18.0.7, lip=192.0.2.1, TLS, lport=PORT")),
+    (exim.FORMAT, "next_hop_port", ("2026-01-31 12:00:01 1xVjuT-0000p2-2l => c@d.example R=r T=remote_smtp "
+     'H=mx.example [192.0.2.9]:PORT C="250 ok"')),
+], ids=lambda value: value.name if isinstance(value, Format) else "")
+def test_what_is_no_port_is_missing(form: Format, column: str, line: str, port: str, expected: int | None,
+                                    tmp_path: Path) -> None:
+    """Port -1 of Zeek's smtp.log and port 65536 of the others were kept."""
+    result = read(form, tmp_path / "log", line.replace("PORT", port).encode() + b"\n")
+    assert result.kept == 1
+    assert result.rows(column)[0] == (expected,)
+
+
+def test_a_port_below_0_is_missing(tmp_path: Path) -> None:
+    result = read(zeek_smtp.FORMAT, tmp_path / "log", b'{"ts":1769860801,"uid":"C1","id.orig_h":"198.18.0.7",'
+                  b'"id.resp_h":"192.0.2.1","id.resp_p":-1,"mailfrom":"a@b.example","last_reply":"250 ok"}\n')
+    assert set(result.rows("listener_port")) == {(None,)}
+
+
+@pytest.mark.parametrize("at", ['7698600000', '"2213-12-17T20:40:00Z"'])
+def test_years_without_mail_are_no_times_of_zeek(at: str, tmp_path: Path) -> None:
+    """Events of the year 2213 were kept."""
+    result = read(zeek_smtp.FORMAT, tmp_path / "log", f'{{"ts":{at},"uid":"C1","id.orig_h":"198.18.0.7",'
+                  '"id.resp_h":"192.0.2.1","mailfrom":"a@b.example","last_reply":"250 ok"}\n'.encode())
+    assert [(line, reason) for line, _, reason, _ in result.rejected] == [(1, "impossible time stamp")]
+
+
+def test_years_without_mail_are_no_times_of_qmail_in_syslog(tmp_path: Path) -> None:
+    """The stamp within the line was believed; the one of syslog is used instead."""
+    result = read(qmail.FORMAT, tmp_path / "log", b"Jan 31 12:00:01 mx qmail: 99999999999.5 end msg 7\n")
+    assert result.rows("at") == [(datetime(2026, 1, 31, 12, 0, 1),)]
+
+
+NFDUMP = b"firstSeen,duration,proto,srcAddr,srcPort,dstAddr,dstPort,packets,bytes,flows\n"
+FLOW = b"2026-01-31 12:00:00.900,0.500,TCP,198.18.0.1,51000,198.51.100.1,25,10,1000,1\n"
+
+
+def test_blocks_of_which_only_some_can_be_looked_at_by_their_ports(tmp_path: Path,
+                                                                   monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block of an odd line alone, among others, ended in an error of Polars."""
+    monkeypatch.setattr(delimited, "BLOCK_BYTES", 1)
+    path = tmp_path / "flows.csv"
+    path.write_bytes(NFDUMP + FLOW + b"\xef\xbb\xbf\n" + FLOW)
+    result = collect(nfdump_csv.FORMAT.read(Source(path, "UTC")), nfdump_csv.FORMAT)
+    assert result.rows("src_ip", "dst_port") == [("198.18.0.1", 25)] * 2
+
+
+OBJECT = """{
+\t"first" : "2026-01-31T12:00:00.900",
+\t"last" : "2026-01-31T12:00:01.400",
+\t"in_packets" : 10,
+\t"in_bytes" : 1000,
+\t"proto" : 6,
+\t"src_port" : 51000,
+\t"dst_port" : 25,
+\t"src4_addr" : "198.18.0.1",
+\t"dst4_addr" : "198.51.100.1"
+}"""
+
+
+@pytest.mark.parametrize("size", [1, 40, 2**20])
+def test_what_stands_between_two_objects_does_not_spoil_them(size: int, tmp_path: Path,
+                                                             monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines after an object were taken as part of it where both were in one block, and dropped elsewhere."""
+    monkeypatch.setattr(jsonlines, "BLOCK_BYTES", size)
+    path = tmp_path / "flows.json"
+    path.write_text(f"[\n{OBJECT},\n\t\"l\" : 1,\n}}\n{OBJECT}\n]\n")
+    result = collect(nfdump_json.FORMAT.read(Source(path, "UTC")), nfdump_json.FORMAT)
+    assert result.rows("src_ip", "dst_port") == [("198.18.0.1", 25)] * 2
+    assert [(line, reason) for line, _, reason, _ in result.rejected] == [(13, "line is not a whole JSON object")]
+    assert result.read == 3

@@ -98,7 +98,7 @@ def _parts(source: Source, syntax: Syntax) -> Generator[_Part, None, None]:
 def _left(part: _Part, syntax: Syntax) -> Left:
     lines = lines_of(part.data)
     kept = _not_ruled_out(part.data, lines, part.layout, syntax)
-    return left(kept + part.line, lines.gather(kept), lines.len() - kept.len(), part.parse)
+    return left(kept.cast(pl.Int64) + part.line, lines.gather(kept), lines.len() - kept.len(), part.parse)
 
 
 def _no_columns(_records: pl.Series, _data: bytes) -> pl.DataFrame:

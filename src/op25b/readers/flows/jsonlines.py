@@ -99,6 +99,9 @@ def _records(blocks: Iterable[bytes]) -> Generator[pl.DataFrame, None, None]:
     line, rest, pretty = 1, b"", None
     for data in blocks:
         block = rest + data
+        if pretty is None and not block.strip(b"\xef\xbb\xbf \t\r\n,["):  # the first object is yet to come
+            rest = block
+            continue
         if pretty is None:
             pretty = re.match(rb"[\xef\xbb\xbf\s,\[]*\{[ \t\r]*\n", block) is not None
         # A pretty-printed record ends with a brace at the start of a line.
@@ -122,12 +125,14 @@ def _lines(block: bytes, first: int) -> pl.DataFrame:
 
 
 def _gathered(block: bytes, first: int) -> pl.DataFrame:
-    """Join the lines of each object; what stands before the first one is no record."""
-    starts = pl.col("text").str.strip_chars(_AROUND) == "{"
+    """Join the lines of each object, and those between two objects, unless they only enclose or separate objects."""
+    text = pl.col("text")
+    follows = text.shift(1).str.starts_with("}").fill_null(value=False)
+    starts = follows | (text.str.strip_chars(_AROUND) == "{")
     return (
-        _lines(block, first).with_columns(starts.cum_sum().alias("number")).filter(pl.col("number") > 0)
-        .group_by("number", maintain_order=True).agg(pl.col("record").first(), pl.col("text").str.join(" "))
-        .drop("number")
+        _lines(block, first).with_columns(starts.cum_sum().alias("number"))
+        .group_by("number", maintain_order=True).agg(pl.col("record").first(), text.str.join(" "))
+        .filter(text.str.strip_chars(_AROUND) != "").drop("number")
     )
 
 

@@ -76,9 +76,7 @@ class Clock:
             self._iso(known.filter(is_iso)), self._plain(known.filter(is_dated), pl.col("stamp")),
             self._plain(known.filter(~is_iso & ~is_dated), dated),
         ]).sort("run")["at"]
-        possible = times.dt.year().is_between(_FIRST_YEAR, _LAST_YEAR)
-        if not possible.all():  # in other years there is no mail, and times may not fit where they are counted
-            times = times.set(~possible, None)
+        times = times.to_frame().select(possible(pl.col("at"))).to_series()
         return times.gather(runs["run"])
 
     def _plain(self, known: pl.DataFrame, stamp: pl.Expr) -> pl.DataFrame:
@@ -99,6 +97,11 @@ class Clock:
     def _to_utc(self, local: pl.Expr) -> pl.Expr:
         placed = local.dt.replace_time_zone(self.source.timezone, ambiguous="earliest", non_existent="null")
         return placed.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
+
+
+def possible(at: pl.Expr) -> pl.Expr:
+    """Times, NULL where no mail can be of their year."""
+    return pl.when(at.dt.year().is_between(_FIRST_YEAR, _LAST_YEAR)).then(at)
 
 
 def _is_leap(year: int) -> bool:

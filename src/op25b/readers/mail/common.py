@@ -215,6 +215,12 @@ def unless(good: pl.Expr, reason: str) -> pl.Expr:
     return pl.when(good.fill_null(value=False)).then(None).otherwise(pl.lit(reason))
 
 
+def port(text: pl.Expr) -> pl.Expr:
+    """A port; NULL where the text is none."""
+    number = integer(text)
+    return pl.when(number.is_between(0, 65535)).then(number)
+
+
 def integer(text: pl.Expr, dtype: type[pl.Int32 | pl.Int64] = pl.Int32) -> pl.Expr:
     """A number; NULL where the text is none or too large to be one."""
     return text.cast(dtype, strict=False)

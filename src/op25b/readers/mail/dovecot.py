@@ -32,6 +32,7 @@ from op25b.readers.mail.common import (
     host_of,
     integer,
     latest,
+    port,
     read_syslog,
     so_far,
     unless,
@@ -130,7 +131,7 @@ def _port() -> pl.Expr:
     without_tls = ~more.str.contains(r"\bTLS\b").fill_null(value=False)
     plain = service.replace_strict({"imap-login": 143, "pop3-login": 110, "managesieve-login": 4190}, default=None,
                                    return_dtype=pl.Int32)
-    known = integer(more.str.extract(r"\blport=([0-9]+)"))
+    known = port(more.str.extract(r"\blport=([0-9]+)"))
     return pl.coalesce(known, pl.when(service == "submission-login").then(587).when(without_tls).then(plain)).alias(
         "listener_port").cast(pl.Int32)
 

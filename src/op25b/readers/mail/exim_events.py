@@ -19,6 +19,7 @@ from op25b.readers.mail.common import (
     event,
     integer,
     parted,
+    port,
     together,
     unless,
 )
@@ -81,7 +82,7 @@ def _client(text: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
     """Address and listener port from `name (helo) [ip]:port I=[ip]:port U=ident`: the last address is the true one."""
     host, interface = cut(cut(text, " U=")[0], " I=")
     return (host.str.extract(r"\[([^\[\] ]*)\](?::[0-9]+)?$").alias("client_ip"),
-            integer(interface.str.extract(r"^\[[^\]]*\]:([0-9]+)")).alias("listener_port"))
+            port(interface.str.extract(r"^\[[^\]]*\]:([0-9]+)")).alias("listener_port"))
 
 
 def _accepted(part: pl.DataFrame) -> pl.LazyFrame:
@@ -90,7 +91,7 @@ def _accepted(part: pl.DataFrame) -> pl.LazyFrame:
     usual_part, odd = _apart(part, _ACCEPTED, usual)
     size = pl.col("size_bytes")
     usual_part = usual_part.with_columns(
-        pl.col("sender_domain").str.to_lowercase(), integer(pl.col("listener_port")), integer(size, pl.Int64),
+        pl.col("sender_domain").str.to_lowercase(), port(pl.col("listener_port")), integer(size, pl.Int64),
         cut(rest, " S=")[1].alias("tail"), pl.lit(None, pl.String).alias("reason"))
     logged = ["client_ip", "listener_port", "auth_mechanism", "auth_user", "auth_ok"]
     both = pl.concat([usual_part, _odd_accepted(odd)], how="diagonal") if odd.height else usual_part
@@ -156,7 +157,7 @@ def _mechanisms(names: pl.Series) -> pl.Series:
 
 def _sent(part: pl.DataFrame) -> pl.LazyFrame:
     usual, odd = _apart(part, _SENT, {"1": "recipient_domain", "2": "next_hop_ip", "3": "next_hop_port"})
-    usual = usual.with_columns(pl.col("recipient_domain").str.to_lowercase(), integer(pl.col("next_hop_port")),
+    usual = usual.with_columns(pl.col("recipient_domain").str.to_lowercase(), port(pl.col("next_hop_port")),
                                pl.lit(None, pl.String).alias("reason"))
     both = pl.concat([usual, _addressed_to(odd)], how="diagonal") if odd.height else usual
     answer = rest.str.extract(rf' C="[245][0-9][0-9][ -]({DSN})[ "]')
@@ -188,7 +189,7 @@ def _addressed_to(part: pl.DataFrame) -> pl.DataFrame:
     plain = ~name.str.slice(0, 1).is_in(["|", "/", ":", ""]) & at_domain.is_not_null()
     odd = pl.when(~plain).then("rest")
     return part.with_columns(
-        hop.field("1").alias("next_hop_ip"), integer(hop.field("2")).alias("next_hop_port"),
+        hop.field("1").alias("next_hop_ip"), port(hop.field("2")).alias("next_hop_port"),
         pl.coalesce(pl.when(plain).then(at_domain), odd.str.extract(_FINAL), odd.str.extract(_ORIGINAL))
         .str.to_lowercase().alias("recipient_domain"),
         unless(pl.col("to") != "", "delivery without a recipient").alias("reason"))

@@ -27,7 +27,7 @@ import polars as pl
 from op25b.readers.base import Batch, Format, Head, Source
 from op25b.readers.mail import syslog
 from op25b.readers.mail.clock import Clock
-from op25b.readers.mail.common import FINE, account, addressed, domain, event, field, integer, together, unless
+from op25b.readers.mail.common import FINE, account, addressed, domain, event, field, integer, port, together, unless
 from op25b.readers.mail.dovecot import Dovecot
 from op25b.readers.mail.logins import Logins
 from op25b.readers.text import BLOCK_BYTES, ahead
@@ -278,7 +278,7 @@ def _delivery(part: pl.LazyFrame) -> pl.LazyFrame:
     return _event(
         part, "delivery", reason,
         _domain().alias("recipient_domain"), field("ip").alias("next_hop_ip"),
-        integer(field("port")).alias("next_hop_port"), field("dsn").alias("dsn"),
+        port(field("port")).alias("next_hop_port"), field("dsn").alias("dsn"),
         field("status").replace(_STATUS).alias("status"),
     )
 

@@ -29,7 +29,7 @@ import polars as pl
 
 from op25b.readers.base import Batch, Format, Head, Reject, Source
 from op25b.readers.mail import syslog
-from op25b.readers.mail.clock import Clock
+from op25b.readers.mail.clock import Clock, possible
 from op25b.readers.mail.common import (
     DSN,
     FINE,
@@ -95,7 +95,7 @@ class Qmail:
         stamp = rest.str.extract(r"^([0-9]{9,11}(?:\.[0-9]+)?) ")
         if lines.select(stamp.is_not_null().any()).item():
             exact = (stamp.cast(pl.Decimal(20, 6), strict=False) * 1_000_000).cast(pl.Int64, strict=False)
-            lines = lines.with_columns(pl.coalesce(exact.cast(pl.Datetime("us")), "at").alias("at"),
+            lines = lines.with_columns(pl.coalesce(possible(exact.cast(pl.Datetime("us"))), "at").alias("at"),
                                        rest.str.replace(r"^[0-9]{9,11}(?:\.[0-9]+)? ", "").alias("rest"))
         started = rest.str.extract_groups(_START).struct
         starts = lines.filter(rest.str.starts_with("starting delivery ")).select(

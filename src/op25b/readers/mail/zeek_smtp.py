@@ -20,7 +20,8 @@ from collections.abc import Iterator
 import polars as pl
 
 from op25b.readers.base import Batch, Format, Head, Reject, Source
-from op25b.readers.mail.common import DSN, account, addressed, domain, event, head_of, integer, together, unless
+from op25b.readers.mail.clock import possible
+from op25b.readers.mail.common import DSN, account, addressed, domain, event, head_of, port, together, unless
 from op25b.readers.text import BLOCK_BYTES, Block, blocks
 
 _NEEDED = ["ts", "uid", "id.orig_h", "id.resp_h", "id.resp_p", "trans_depth", "mailfrom", "rcptto", "last_reply"]
@@ -141,9 +142,9 @@ def _events(rows: pl.DataFrame) -> pl.DataFrame:
     iso = pl.col("ts").str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%#z", strict=False, time_unit="us", time_zone="UTC")
     named = rows.lazy().with_columns(
         pl.lit(1, pl.Int64).alias("times"),
-        pl.coalesce(exact.cast(pl.Datetime("us")), iso.dt.replace_time_zone(None)).alias("at"),
+        possible(pl.coalesce(exact.cast(pl.Datetime("us")), iso.dt.replace_time_zone(None))).alias("at"),
         pl.col("id.resp_h").alias("host"), pl.col("id.orig_h").alias("client_ip"),
-        integer(pl.col("id.resp_p")).alias("listener_port"), domain(sender).alias("sender_domain"),
+        port(pl.col("id.resp_p")).alias("listener_port"), domain(sender).alias("sender_domain"),
         pl.concat_str("uid", pl.col("trans_depth").fill_null("1"), separator=".").alias("queue_id"),
         reply.str.slice(0, 3).alias("code"), reply.str.extract(rf"^[45][0-9][0-9][ -]({DSN})(?:[ :]|$)").alias("dsn"),
         pl.col("rcptto").str.split(",").alias("to"),
