@@ -246,7 +246,7 @@ def simulate(  # noqa: PLR0917  # a command's options
     from op25b.api import PER
     from op25b.impact import BY
 
-    afters = after or ["proposed"]
+    afters = list(dict.fromkeys(after or ["proposed"]))
     per = per or ("subscriber" if len(afters) == 1 else "total")
     for kind, name, known in (("per", per, PER), ("group", by, BY)):
         if name is not None and name not in known:

@@ -33,6 +33,12 @@ from tests.conftest import SETTINGS
 FIRST_DAY = date(2007, 6, 1)
 BUDGET = 5.0
 COMMAND = "import sys; from op25b.cli import main; sys.argv = ['op25b', '-w', *sys.argv[1:]]; main()"
+SCENARIOS = """
+[policy.no-exemption]
+rules = [{ name = "own", action = "allow", destination = "own-relay" }, { name = "rest", action = "block" }]
+[policy.wave]
+rules = [{ name = "wave", action = "block", access_nodes = ["node-1", "node-2"], destination = "other" }]
+"""
 # Where a line of each kind sends: of a hundred lines, so many (up to `below`).
 KINDS = """
     SELECT * FROM (VALUES
@@ -175,7 +181,7 @@ WHOLE = {"subscriber": SUBSCRIBER, "lease": LEASE, "sender": SENDER}
 def make_lake(root: Path, subscribers: int, days: int) -> None:
     """Write the settings and every table, a day at a time; the lake counts as built."""
     root.mkdir(parents=True, exist_ok=True)
-    (root / "op25b.toml").write_text(SETTINGS, encoding="utf-8")
+    (root / "op25b.toml").write_text(SETTINGS + SCENARIOS, encoding="utf-8")
     Pseudonyms.create(root / "op25b.key")
     lake, connection = Lake(root / "lake"), duckdb.connect()
     connection.execute(LINE, {"lines": subscribers})
@@ -219,9 +225,10 @@ ASKED = {
     "simulate": ["simulate"], "simulate --per total --format json": ["simulate", "--per", "total", "--format", "json"],
     "simulate, its last week": ["simulate", "--since", "2007-06-24"],
     "simulate --by plan": ["simulate", "--by", "plan"],
-    "simulate, three scenarios": ["simulate", "--to", "proposed", "--to", "current", "--to", "proposed"],
+    "simulate, three scenarios": ["simulate", "--to", "proposed", "--to", "no-exemption", "--to", "wave"],
     "simulate --per example": ["simulate", "--per", "example"], "simulate --per load": ["simulate", "--per", "load"],
-    "simulate --per unseen": ["simulate", "--per", "unseen"], "findings": ["findings"],
+    "simulate --per unseen": ["simulate", "--per", "unseen"],
+    "simulate --format csv": ["simulate", "--format", "csv"], "findings": ["findings"],
 }
 
 
