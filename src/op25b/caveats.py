@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from op25b.engine import duckdb as engine
 from op25b.engine.build import is_stale
-from op25b.lake import Lake
 from op25b.policy.lint import lint
 from op25b.texts import Text
 from op25b.workspace import Language, Workspace
@@ -50,10 +49,7 @@ def caveats(workspace: Workspace, language: Language, before: str = "current", a
 
     Keys: stale, no-leases, unattributed, sampling-unknown, sampled, no-list, plan-unused, lint, fixed-blocked.
     """
-    connection, lake = engine.connect(workspace), Lake(workspace.lake_path)
-    engine.parameters(connection, workspace)
-    for table in ("flow", "peer_day", "lease", "subscriber"):
-        engine.view(connection, lake, table)
+    connection = engine.tables(workspace, ("flow", "peer_day", "lease", "subscriber"))
     flows, unknown, interval = connection.sql("""
         SELECT count(*), coalesce(sum(CASE WHEN sampling_interval IS NULL THEN 1 ELSE 0 END), 0)::BIGINT,
             max(sampling_interval) FROM flow

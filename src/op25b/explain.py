@@ -53,7 +53,7 @@ def explain(workspace: Workspace, subscriber: str, shown: str, language: Languag
             after: str = "proposed") -> Explanation:
     """Explain the change to one line; `subscriber` is its pseudonym, `shown` what the desk calls it."""
     facts = _facts(workspace, subscriber)
-    simulated = simulate(workspace, before, after).subscribers.filter(pl.col("subscriber") == subscriber)
+    simulated = simulate(workspace, before, after).lines.filter(pl.col("subscriber") == subscriber)
     if not facts.listed and facts.relayed.is_empty() and simulated.is_empty():
         msg = (f"no subscriber {shown!r} in the subscriber list or in the traffic\n"
                "  give the identifier as it stands in the subscriber list, or a pseudonym from 'op25b findings'")

@@ -155,6 +155,16 @@ def prepare(connection: DuckDBPyConnection, lake: Lake, name: str, day: date | N
             connection.execute(f'CREATE OR REPLACE {kind} "{read.name}" AS {read.sql}')
 
 
+def tables(workspace: Workspace, names: Sequence[str], days: Sequence[date] | None = None) -> DuckDBPyConnection:
+    """A connection with some stored tables only, of some days where given; sooner there than `session`."""
+    lake = Lake(workspace.lake_path)
+    connection = connect(workspace)
+    parameters(connection, workspace)
+    for name in names:
+        view(connection, lake, name, days)
+    return connection
+
+
 def session(workspace: Workspace) -> DuckDBPyConnection:
     """A connection on which every table of the lake can be queried."""
     lake = Lake(workspace.lake_path)

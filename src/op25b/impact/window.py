@@ -72,14 +72,11 @@ def opened(workspace: Workspace, window: Window, *, summed: bool = True) -> Iter
     `sender_day` is summed over the window: one row per subscriber × destination group × port, with the days on which it
     was seen as bits (`Window.words`); so a policy is applied to few rows. With `summed` false it has its days.
     """
-    connection, lake = engine.connect(workspace), Lake(workspace.lake_path)
     days = window.days if window.since or window.until else None
+    connection = engine.tables(workspace, _TABLES, days)
     try:
-        engine.parameters(connection, workspace)
-        for table in _TABLES:
-            engine.view(connection, lake, table, days)
         if summed:
-            _sum(connection, lake, window, whole=days is None)
+            _sum(connection, Lake(workspace.lake_path), window, whole=days is None)
         yield connection
     finally:
         connection.close()

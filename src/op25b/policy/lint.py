@@ -51,7 +51,7 @@ def lint(workspace: Workspace, names: Iterable[str], moment: datetime | None = N
     lines = without(spans(map(key_range, own.subscribers)), spans(map(key_range, own.relays)))
     ends = destinations(workspace, day)
     found: list[Finding] = []
-    connection = engine.session(workspace)
+    connection = engine.tables(workspace, ("subscriber", "lease"))
     try:
         for name in names:
             policy = workspace.config.policy[name]
