@@ -77,6 +77,7 @@ def test_days_and_rates_per_day(isp: OpenWorkspace) -> None:
     found = isp.simulate()
     assert rows(found, "newly_blocked_days", "days_active", "newly_blocked_sessions_per_day", "relay_messages") == [
         ("a", 3, 3, 1.0, 0), ("b", 0, 1, 0.0, 0), ("c", 1, 1, pytest.approx(1 / 3), 0), ("d", 0, 1, 0.0, 2)]
+    assert rows(found.filter("newly_blocked"), "newly_blocked_messages_per_day") == [("a", 2.0), ("c", 0.0)]
     assert rows(found.filter("newly_blocked"), "remedy", "difficulty", "provider", "submission") == [
         ("a", "submission-587", 1, "Provider", "587"), ("c", "investigate", None, None, None)]
 

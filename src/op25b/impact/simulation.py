@@ -31,9 +31,10 @@ class Simulation:
     `lines`: one row per line seen sending (ports 25, 465, 587), in no order: counts of sessions, flow records,
     established and unknown sessions under each impact (already_blocked, newly_blocked, released, untouched), and what
     follows from them; `listed` is false for a line that the subscriber list does not have, whose plan is therefore not
-    known. `subscribers`: the same, most blocked first. `totals`: one row per statement: measure, value, denominator
-    (what it is a part of), share, of, low, high, interval. `groups`: one row per destination group × port × impact.
-    `traffic`: one row per subscriber × destination group × port × impact.
+    known; messages per day are NULL where no log of the own relay tells how many a connection carries. `subscribers`:
+    the same, most blocked first. `totals`: one row per statement: measure, value, denominator (what it is a part of),
+    share, of, low, high, interval. `groups`: one row per destination group × port × impact. `traffic`: one row per
+    subscriber × destination group × port × impact.
     """
 
     before: str
@@ -118,7 +119,9 @@ def _listed(connection: DuckDBPyConnection) -> dict[str, pl.DataFrame]:
 def _simulation(connection: DuckDBPyConnection, shared: _Shared, window: Window, names: tuple[str, str],
                 policies: tuple[Resolved, Resolved], *, traffic: bool) -> Simulation:
     """The results of the change in the table `decided`."""
-    found = each_line.lines(connection, window)
+    found = each_line.lines(connection, window).with_columns(
+        (pl.col("newly_blocked_established_per_day") * pl.lit(shared.per_connection.value, dtype=pl.Float64))
+        .alias("newly_blocked_messages_per_day"))
     sums = ", ".join(f"sum({count})::BIGINT AS {count}" for count in each_line.COUNTS)
     groups = connection.sql(f"""
         SELECT destination_group, port, impact, count(*) AS subscribers, {sums}
