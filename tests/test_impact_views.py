@@ -134,6 +134,16 @@ def test_groups_add_up_to_the_totals(isp: OpenWorkspace, by: str) -> None:
         assert found["listed"].sum() == totals["subscribers in the subscriber list"]
 
 
+def test_leaving_out_untouched_lines_changes_nothing_else(isp: OpenWorkspace) -> None:
+    whole, touched = isp.simulation(), isp.simulations(["proposed"], only_touched=True)[0]
+    assert touched.lines.height == 2
+    assert touched.subscribers.equals(whole.touched)
+    assert touched.totals.equals(whole.totals)
+    assert touched.groups.equals(whole.groups)
+    for by in impact.BY:
+        assert touched.by(by).equals(whole.by(by))
+
+
 def test_groups_by_area(isp: OpenWorkspace) -> None:
     """c is not in the list: its area is not known. e is listed and was not seen."""
     found = isp.simulate(by="area").select("area", "listed", "seen", "newly_blocked", "loses_working_mail")

@@ -88,11 +88,12 @@ class OpenWorkspace:
         return self.simulations([after], before, since=since, until=until, traffic=traffic)[0]
 
     def simulations(self, afters: Sequence[str], before: str = "current", *, since: date | None = None,
-                    until: date | None = None, traffic: bool = False) -> list[Simulation]:
-        """The changes from one policy to several others, side by side."""
+                    until: date | None = None, traffic: bool = False, only_touched: bool = False) -> list[Simulation]:
+        """The changes from one policy to several others; lines of which nothing is blocked may be left out."""
         from op25b.impact import compare
 
-        return compare(self.workspace, before, afters, since=since, until=until, traffic=traffic)
+        return compare(self.workspace, before, afters, since=since, until=until, traffic=traffic,
+                       only_touched=only_touched)
 
     def simulate(self, before: str = "current", after: str | Sequence[str] = "proposed", per: Per = "subscriber", *,
                  since: date | None = None, until: date | None = None, by: str | None = None,
@@ -119,7 +120,8 @@ class OpenWorkspace:
         elif by is None and per == "load":
             frames = [impact.load(self.workspace, before, name, since=since, until=until) for name in afters]
         else:
-            made = self.simulations(afters, before, since=since, until=until, traffic=per == "traffic")
+            made = self.simulations(afters, before, since=since, until=until, traffic=per == "traffic",
+                                    only_touched=by is not None or per != "subscriber")
             frames = [rows(each, by or per) for each in made]
         frame = frames[0] if isinstance(after, str) else impact.side_by_side(afters, frames)
         return frame if language is None else impact.worded(frame, language)

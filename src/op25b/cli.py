@@ -265,7 +265,8 @@ def simulate(  # noqa: PLR0917  # a command's options
         else:
             _show_statements(frame)
         return
-    made = workspace.simulations(afters, before, **days, traffic=per == "traffic")
+    made = workspace.simulations(afters, before, **days, traffic=per == "traffic",
+                                 only_touched=form == "table" or by is not None or per != "subscriber")
     for each in made:
         _notes(workspace, each.fixed_blocked, before, each.after)
     _show_simulations(made, by or per, language, form, limit)

@@ -38,8 +38,26 @@ def prepare(workspace: Workspace, connection: DuckDBPyConnection) -> None:
     """)
 
 
-def lines(connection: DuckDBPyConnection, window: Window) -> pl.DataFrame:
-    """One row per line seen sending, from the table `decided`, in no order."""
+def seen(connection: DuckDBPyConnection) -> pl.DataFrame:
+    """How many lines were seen sending: one row per class × plan × area × dwelling × access_node × listed."""
+    found: pl.DataFrame = connection.sql("""
+        SELECT k.class, c.plan, c.area, c.dwelling, c.access_node, c.subscriber IS NOT NULL AS listed, count(*) AS seen
+        FROM (SELECT DISTINCT subscriber FROM sent) AS s
+        LEFT JOIN subscriber AS c ON c.subscriber = s.subscriber
+        LEFT JOIN sender_class AS k ON k.subscriber = s.subscriber
+        GROUP BY ALL
+    """).pl()
+    return found
+
+
+def lines(connection: DuckDBPyConnection, window: Window, *, only_touched: bool = False) -> pl.DataFrame:
+    """One row per line seen sending, from the table `decided`, in no order.
+
+    With `only_touched` those of which anything is blocked, before the change or after it.
+    """
+    chosen = """
+        WHERE subscriber IN (SELECT subscriber FROM decided WHERE impact IN ('newly_blocked', 'already_blocked'))
+    """ if only_touched else ""
     sums = ", ".join(f"sum(CASE WHEN impact = '{impact}' THEN {count} ELSE 0 END)::BIGINT AS {impact}_{count}"
                      for impact in IMPACTS for count in COUNTS)
     newly = " FILTER (WHERE impact = 'newly_blocked')"
@@ -50,7 +68,7 @@ def lines(connection: DuckDBPyConnection, window: Window) -> pl.DataFrame:
         WITH summed AS (
             SELECT subscriber, {sums}, min(first_seen) AS first_seen, max(last_seen) AS last_seen,
                 ({counted(window)})::BIGINT AS days_active, ({counted(window, newly)})::BIGINT AS newly_blocked_days
-            FROM decided GROUP BY subscriber
+            FROM decided {chosen} GROUP BY subscriber
         ),
         lost AS (
             SELECT subscriber, list_sort(list(DISTINCT destination_group)) AS loses_groups

@@ -60,7 +60,7 @@ def hours(workspace: Workspace, before: str = "current", after: str = "proposed"
         each_line.prepare(workspace, connection)
         chosen = {"before": old, "after": new}
         decide(connection, chosen, window, moment)
-        losing = lines(connection, window).filter("newly_blocked").select("subscriber", "remedy")
+        losing = lines(connection, window, only_touched=True).filter("newly_blocked").select("subscriber", "remedy")
         register(connection, "losing", losing)
         connection.execute('CREATE TEMP TABLE held AS SELECT * FROM session '
                            'WHERE subscriber IN (SELECT subscriber FROM losing)')

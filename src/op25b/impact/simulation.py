@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from op25b.impact import lines as each_line
-from op25b.impact.estimate import Estimate
-from op25b.impact.totals import BY, by_group, covered, messages_per_connection, totals
+from op25b.impact.totals import BY, Seen, by_group, covered, messages_per_connection, totals
 from op25b.impact.window import Window, decide, find_window, opened
 from op25b.policy import Resolved, policy, resolve
 from op25b.senders import require
@@ -43,6 +42,7 @@ class Simulation:
     lines: pl.DataFrame
     totals: pl.DataFrame
     groups: pl.DataFrame
+    seen: pl.DataFrame = field(repr=False)
     listed: dict[str, pl.DataFrame] = field(repr=False)
     addresses: bool
     traffic: pl.DataFrame | None = None
@@ -65,7 +65,7 @@ class Simulation:
 
     def by(self, group: str) -> pl.DataFrame:
         """Lines by class, plan, area, dwelling or access node; see `op25b.impact.totals.by_group`."""
-        return by_group(self.lines, self.listed.get(group, pl.DataFrame()), group)
+        return by_group(self.lines, self.seen, self.listed.get(group, pl.DataFrame()), group)
 
 
 def simulate(workspace: Workspace, before: str = "current", after: str = "proposed", moment: datetime | None = None, *,
@@ -79,19 +79,26 @@ def simulate(workspace: Workspace, before: str = "current", after: str = "propos
 
 
 def compare(workspace: Workspace, before: str, afters: Sequence[str], moment: datetime | None = None, *,
-            since: date | None = None, until: date | None = None, traffic: bool = False) -> list[Simulation]:
-    """Simulate the changes from one policy to each of several others, over the same traffic, in their order."""
+            since: date | None = None, until: date | None = None, traffic: bool = False,
+            only_touched: bool = False) -> list[Simulation]:
+    """Simulate the changes from one policy to each of several others, over the same traffic, in their order.
+
+    With `only_touched` the lines are those of which anything is blocked, which is quicker where most lines are not;
+    everything else is the same.
+    """
     old, new = looked_up(workspace, before), [looked_up(workspace, name) for name in afters]
     require(workspace)
     window = find_window(workspace, since, until)
     with opened(workspace, window) as connection:
         each_line.prepare(workspace, connection)
-        shared = _Shared(covered(connection), messages_per_connection(connection), _listed(connection),
+        seen = Seen(each_line.seen(connection), window.length, messages_per_connection(connection))
+        shared = _Shared(covered(connection), seen, _listed(connection),
                          addresses=not connection.sql("SELECT 1 FROM lease LIMIT 1").fetchall())
         made = []
         for name, chosen in zip(afters, new, strict=True):
             decide(connection, {"before": old, "after": chosen}, window, moment)
-            made.append(_simulation(connection, shared, window, (before, name), (old, chosen), traffic=traffic))
+            made.append(_simulation(connection, shared, window, (before, name), (old, chosen), traffic=traffic,
+                                    only_touched=only_touched))
     return made
 
 
@@ -105,7 +112,7 @@ class _Shared:
     """What is the same whatever the policies."""
 
     coverage: pl.DataFrame
-    per_connection: Estimate
+    seen: Seen
     listed: dict[str, pl.DataFrame]
     addresses: bool
 
@@ -117,10 +124,10 @@ def _listed(connection: DuckDBPyConnection) -> dict[str, pl.DataFrame]:
 
 
 def _simulation(connection: DuckDBPyConnection, shared: _Shared, window: Window, names: tuple[str, str],
-                policies: tuple[Resolved, Resolved], *, traffic: bool) -> Simulation:
+                policies: tuple[Resolved, Resolved], *, traffic: bool, only_touched: bool) -> Simulation:
     """The results of the change in the table `decided`."""
-    found = each_line.lines(connection, window).with_columns(
-        (pl.col("newly_blocked_established_per_day") * pl.lit(shared.per_connection.value, dtype=pl.Float64))
+    found = each_line.lines(connection, window, only_touched=only_touched).with_columns(
+        (pl.col("newly_blocked_established_per_day") * pl.lit(shared.seen.per_connection.value, dtype=pl.Float64))
         .alias("newly_blocked_messages_per_day"))
     sums = ", ".join(f"sum({count})::BIGINT AS {count}" for count in each_line.COUNTS)
     groups = connection.sql(f"""
@@ -128,12 +135,13 @@ def _simulation(connection: DuckDBPyConnection, shared: _Shared, window: Window,
         FROM decided GROUP BY destination_group, port, impact ORDER BY destination_group, port, impact
     """).pl()  # noqa: S608  # our own names
     by_plan = any(term.plans is not None or term.access_nodes is not None for one in policies for term in one.terms)
-    counted = totals(found, window.length, shared.per_connection, plan_rules=by_plan, addresses=shared.addresses)
+    impacts = dict(groups.group_by("impact").agg(pl.col("sessions").sum()).iter_rows())
+    counted = totals(found, impacts, shared.seen, plan_rules=by_plan, addresses=shared.addresses)
     rows = connection.sql("""
         SELECT d.subscriber, k.class, d.destination_group, d.port, d.impact, d.sessions, d.flows, d.established,
             d.unknown, d.first_seen, d.last_seen
         FROM decided AS d LEFT JOIN sender_class AS k ON k.subscriber = d.subscriber
         ORDER BY d.subscriber, d.destination_group, d.port, d.impact
     """).pl() if traffic else None
-    return Simulation(names[0], names[1], window, found, pl.concat([counted, shared.coverage]), groups, shared.listed,
-                      shared.addresses, rows)
+    return Simulation(names[0], names[1], window, found, pl.concat([counted, shared.coverage]), groups,
+                      shared.seen.lines, shared.listed, shared.addresses, rows)

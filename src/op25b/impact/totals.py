@@ -107,24 +107,33 @@ def messages_per_connection(connection: DuckDBPyConnection) -> Estimate:
     return ratio(Pairs(*row))
 
 
-def totals(lines: pl.DataFrame, days: int, per_connection: Estimate, *, plan_rules: bool,
-           addresses: bool) -> pl.DataFrame:
-    """One row per statement on the lines of `op25b.impact.lines`; see `statements`.
+@dataclass(frozen=True)
+class Seen:
+    """What was seen whatever a change does: lines (see `op25b.impact.lines.seen`), days, messages per connection."""
 
+    lines: pl.DataFrame
+    days: int
+    per_connection: Estimate
+
+
+def totals(lines: pl.DataFrame, sums: dict[str, int], all_seen: Seen, *, plan_rules: bool,
+           addresses: bool) -> pl.DataFrame:
+    """One row per statement on the lines of which anything is blocked; see `statements`.
+
+    `sums`: connections of all lines by impact.
     `plan_rules`: whether a policy asks for plans or nodes, so that a line whose plan is unknown may be exempt.
     `addresses`: whether addresses stand for lines.
     """
     of_seen, of_sessions = "subscribers seen sending mail", "connections to ports 25, 465 and 587"
-    seen = lines.height
-    sums = lines.select(pl.col(f"{impact}_sessions").sum() for impact in IMPACTS).row(0, named=True)
+    seen, days = int(all_seen.lines["seen"].sum()), all_seen.days
+    unlisted = int(all_seen.lines.filter(~pl.col("listed"))["seen"].sum())
     sessions = sum(sums.values())
     sure = pl.col("plan").is_not_null() if plan_rules else pl.lit(value=True)
     proven = pl.col("newly_blocked_established") > 0
     bot = (pl.col("class") == "bot").fill_null(value=False)
     counts = lines.select(
-        pl.len().alias("seen"),
         *(pl.col(name).sum().alias(name) for name in ("already_blocked", "newly_blocked", "loses_working_mail",
-                                                      "needs_notice", "listed")),
+                                                      "needs_notice")),
         (pl.col("newly_blocked") & sure).sum().alias("newly_sure"),
         (pl.col("loses_working_mail") & proven & sure).sum().alias("loses_sure"),
         (pl.col("needs_notice") & (proven | bot) & sure).sum().alias("notice_sure"),
@@ -140,10 +149,10 @@ def totals(lines: pl.DataFrame, days: int, per_connection: Estimate, *, plan_rul
         Statement("subscribers who need a notice", counts["needs_notice"], seen, of_seen, counts["notice_sure"],
                   counts["needs_notice"], "outcome"),
         Statement("subscribers not in the subscriber list (no rule for a plan or node fits them)",
-                  seen - counts["listed"], seen, of_seen),
-        *(Statement(f"connections {impact.replace('_', ' ')}", sums[f"{impact}_sessions"], sessions, of_sessions)
+                  unlisted, seen, of_seen),
+        *(Statement(f"connections {impact.replace('_', ' ')}", sums.get(impact, 0), sessions, of_sessions)
           for impact in IMPACTS),
-        *_traffic(lines, sums["newly_blocked_sessions"], days, per_connection),
+        *_traffic(lines, sums.get("newly_blocked", 0), days, all_seen.per_connection),
         *_unseen(lines, days, addresses=addresses),
     ]
     return statements(rows)
@@ -203,24 +212,25 @@ def _unseen(lines: pl.DataFrame, days: int, *, addresses: bool) -> list[Statemen
                       "unseen")]
 
 
-def by_group(lines: pl.DataFrame, listed: pl.DataFrame, by: str) -> pl.DataFrame:
+def by_group(lines: pl.DataFrame, seen: pl.DataFrame, listed: pl.DataFrame, by: str) -> pl.DataFrame:
     """One row per value of `by` (see `BY`), those with most newly blocked lines first.
 
     A null value stands for lines of which it is not known; of classes also for those that never send to external port
-    25. `listed` has the list's lines per value. Columns: the value, listed, seen, counts of lines already_blocked,
-    newly_blocked, loses_working_mail (at least `loses_low`: proven), needs_notice; share (newly blocked of seen) with
-    share_low and share_high (Wilson, the lines seen taken as a sample of such lines); newly blocked sessions and
-    established.
+    25. `seen` has how many lines were seen, `listed` the list's lines per value. Columns: the value, listed, seen,
+    counts of lines already_blocked, newly_blocked, loses_working_mail (at least `loses_low`: proven), needs_notice;
+    share (newly blocked of seen) with share_low and share_high (Wilson, the lines seen taken as a sample of such
+    lines); newly blocked sessions and established.
     """
     if by not in BY:
         raise UnknownNameError("group", by, BY)
-    found = lines.group_by(by).agg(
-        pl.len().cast(pl.Int64).alias("seen"),
+    counted = lines.group_by(by).agg(
         *(pl.col(name).sum().cast(pl.Int64) for name in ("already_blocked", "newly_blocked", "loses_working_mail")),
         (pl.col("loses_working_mail") & ~pl.col("works_unknown")).sum().cast(pl.Int64).alias("loses_low"),
         pl.col("needs_notice").sum().cast(pl.Int64), pl.col("newly_blocked_sessions").sum(),
         pl.col("newly_blocked_established").sum(),
     )
+    found = seen.group_by(by).agg(pl.col("seen").sum()).join(counted, on=by, how="left", nulls_equal=True)
+    found = found.with_columns(pl.all().exclude(by).fill_null(0))
     if by == "class":
         found = found.with_columns(pl.lit(None, dtype=pl.Int64).alias("listed"))
     else:
