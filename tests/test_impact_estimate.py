@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import combinations, pairwise
 
+import numpy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -88,3 +89,21 @@ def test_growth_says_the_same_each_time_and_lies_within_its_interval() -> None:
 ])
 def test_what_is_refused(counts: dict[int, int], days: int, addresses: bool, why: str | None) -> None:
     assert unseen_refused(counts, days, addresses=addresses) == why
+
+
+def test_on_simulated_lines_the_bound_is_one_and_twice_the_window_is_foretold() -> None:
+    """3000 lines that send on a day with chances from 1 in 200 to 1: 30 days observed, then 30 more."""
+    random = numpy.random.default_rng(7)
+    misses = []
+    for _ in range(20):
+        chances = numpy.clip(random.lognormal(-2.5, 1.0, 3000), 0.005, 1)
+        days = random.random((60, 3000)) < chances
+        times = days[:30].sum(axis=0)
+        counts = {int(k): int((times == k).sum()) for k in set(times.tolist()) if k}
+        assert (chao2(counts, 30).value or 0) < 3000
+        (later,) = growth(counts, 30, [60])
+        assert later.value is not None
+        actual = int(days.any(axis=0).sum())
+        misses.append((later.value - actual) / actual)
+        assert abs(misses[-1]) < 0.02
+    assert abs(sum(misses) / len(misses)) < 0.01

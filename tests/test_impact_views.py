@@ -228,6 +228,10 @@ def test_command_line_shows_each_view(isp: OpenWorkspace) -> None:
                   ["--per", "unseen"], ["--per", "example"], ["--since", "2007-06-01"]):
         done = op25b("-w", root, "simulate", *words)
         assert (done.returncode, done.stdout == "") == (0, False), done.stderr
+    one = op25b("-w", root, "simulate", "--per", "example", "--subscriber", "198.18.0.1", "--format", "json")
+    assert one.stdout.strip() == "[]", "with leases an address is no line"
+    for words in (["--subscriber", "a"], ["--to", "proposed", "--to", "pool", "--notices", "x.csv"]):
+        assert op25b("-w", root, "simulate", *words).returncode == 2
     assert "did you mean 'plan'" in op25b("-w", root, "simulate", "--by", "plans").stderr
 
 

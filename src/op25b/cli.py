@@ -251,8 +251,11 @@ def simulate(  # noqa: PLR0917  # a command's options
     for kind, name, known in (("per", per, PER), ("group", by, BY)):
         if name is not None and name not in known:
             raise UnknownNameError(kind, name, known)
-    if notices is not None and len(afters) > 1:
-        msg = "--notices needs one --to\n  write one list per wave"
+    if notices is not None and (len(afters) > 1 or per in {"example", "load"}):
+        msg = "--notices goes with one --to, and not with --per example or load\n  write one list per wave"
+        raise SettingsError(msg)
+    if subscriber is not None and per != "example":
+        msg = "--subscriber goes with --per example only\n  'op25b explain' tells all of one line"
         raise SettingsError(msg)
     workspace, days = _open(), {"since": _day(since), "until": _day(until)}
     language = _language(lang)
