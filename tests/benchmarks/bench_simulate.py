@@ -83,7 +83,8 @@ PEER_DAY = f"""
         CASE destination_group WHEN 'known-provider' THEN 'Provider' END AS name,
         CASE destination_group WHEN 'known-provider' THEN '587' END AS submission,
         sessions::BIGINT AS sessions, sessions::BIGINT AS flows, established::BIGINT AS established,
-        0::BIGINT AS refused, (sessions - established)::BIGINT AS no_answer, 0::BIGINT AS unknown, (sessions * 10)::BIGINT AS client_packets,
+        0::BIGINT AS refused, (sessions - established)::BIGINT AS no_answer, 0::BIGINT AS unknown,
+        (sessions * 10)::BIGINT AS client_packets,
         (sessions * 4000)::BIGINT AS client_bytes, (sessions * 9)::BIGINT AS server_packets,
         (sessions * 900)::BIGINT AS server_bytes, first_seen, first_seen + INTERVAL 3 SECOND AS last_seen
     FROM ({COUNTED})
@@ -146,7 +147,8 @@ SUBSCRIBER = """
 """
 LEASE = """
     SELECT lpad(lower(to_hex(281474976710656 + 2886729728 + n)), 32, '0') AS ip_first, ip_first AS ip_last,
-        0 AS port_first, 65535 AS port_last, subscriber, TIMESTAMP '2007-05-01' AS start, NULL::TIMESTAMP AS "end", 'radius' AS kind,
+        0 AS port_first, 65535 AS port_last, subscriber, TIMESTAMP '2007-05-01' AS start,
+        NULL::TIMESTAMP AS "end", 'radius' AS kind,
         'nas1' AS access_server, 's' || n AS session, 'leases' AS source
     FROM line
 """
