@@ -170,8 +170,11 @@ def test_the_known_beginning_is_found_and_the_rest_is_what_follows(tmp_path: Pat
     file.write_bytes(content)
     second = examine(file, [Known(first.sha256, first.length, held_rows=True, last=None)], boundary)
     assert (second.before is not None) == (first.length > 0)
-    with part(file, first.length, second.length, tmp_path / "parts") as rest:
-        assert content[: first.length] + rest.read_bytes() == content[: second.length]
+    for context in (False, True):
+        with part(file, first.length, second.length, tmp_path / "parts", context=context) as (rest, known):
+            assert rest.read_bytes() == (content[: first.length] if context and first.length else b"") + content[
+                first.length : second.length]
+            assert known == (content[: first.length].count(b"\n") if context and first.length else 0)
 
 
 def test_a_week_of_daily_growth_is_one_reading(tmp_path: Path, workspace: Make) -> None:
@@ -210,3 +213,30 @@ def test_scratch_files_are_removed(workspace: Make, tmp_path: Path, name: str) -
     run(opened)
     assert len(events(opened)) == 2
     assert list((opened.workspace.lake_path / ".parts").iterdir()) == []
+
+
+SESSION = """\
+Dec 31 23:59:50 mx postfix/submission/smtpd[7]: 3F2A1B: client=pc[198.18.0.9], sasl_method=PLAIN, sasl_username=u1
+Dec 31 23:59:58 mx postfix/submission/smtpd[7]: 3F2A1C: client=pc[198.18.0.9], sasl_method=PLAIN, sasl_username=u1
+Jan  1 00:00:01 mx postfix/submission/smtpd[7]: disconnect from pc[198.18.0.9] ehlo=1 auth=1 mail=2 quit=1 commands=5
+Jan  1 00:00:02 mx postfix/submission/smtpd[7]: 3F2A1D: client=pc[198.18.0.9], sasl_method=PLAIN, sasl_username=u1
+"""
+
+
+@pytest.mark.parametrize("lines", [1, 2, 3])
+def test_a_session_that_a_run_saw_the_beginning_of_is_one(workspace: Make, tmp_path: Path, lines: int) -> None:
+    opened = workspace(INPUT)
+    log = tmp_path / "raw" / "mail.log"
+    log.parent.mkdir()
+    log.write_text("".join(SESSION.splitlines(keepends=True)[:lines]))
+    run(opened)
+    log.write_text(SESSION)
+    assert (run(opened)[0]["rows_read"], run(opened)[0]["state"]) == (4 - lines, "known")
+    assert opened.sql("""
+        SELECT event, queue_id, strftime("at", '%Y-%m-%d %H:%M:%S') AS moment FROM mail_event ORDER BY "at", event
+    """).rows() == [
+        ("accepted", "3F2A1B", "2026-12-31 14:59:50"), ("auth", None, "2026-12-31 14:59:50"),
+        ("accepted", "3F2A1C", "2026-12-31 14:59:58"),
+        ("accepted", "3F2A1D", "2026-12-31 15:00:02"), ("auth", None, "2026-12-31 15:00:02"),
+    ]
+    assert opened.sql("SELECT sum(rows_kept) FROM source_file").rows() == [(3,)]

@@ -71,12 +71,13 @@ class Job:
 
     def _read(self) -> Iterator[Batch]:
         """The batches of the part of the file that is to be read, its lines counted from the file's beginning."""
-        result = self.result
-        with part(result.path, result.offset, result.content_bytes, self.scratch) as path:
+        result, form = self.result, self.file.format
+        with part(result.path, result.offset, result.content_bytes, self.scratch,
+                  context=form.remembers) as (path, known):
             self._opened = path
             try:
-                for batch in self.file.format.read(replace(self.file.source, path=path)):
-                    rejected = batch.rejected.with_columns(pl.col("line") + (result.first_line - 1))
+                for batch in form.read(replace(self.file.source, path=path, known_lines=known)):
+                    rejected = batch.rejected.with_columns(pl.col("line") + (result.first_line - 1 - known))
                     yield replace(batch, rejected=rejected)
             except Op25bError as error:
                 if path == result.path:

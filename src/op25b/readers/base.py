@@ -59,6 +59,7 @@ class Source:
     identify_by: str = "hardware"
     map_e: tuple[MapRule, ...] = ()
     time_unit: str | None = None
+    known_lines: int = 0  # so many at the beginning were read before: they are remembered, and give no rows
     resume: datetime | None = None  # the last event before a log's new end, UTC: its year goes on from there
     stated_timezone: str | None = None  # the input's own setting, for formats whose times are UTC unless it says else
 
@@ -79,13 +80,17 @@ class Batch:
 
 @dataclass(frozen=True)
 class Format:
-    """One file format: `recognise` says why a file is of this format, or None; `growth` how a grown file goes on."""
+    """One file format: `recognise` says why a file is of this format, or None; `growth` how a grown file goes on.
+
+    A reader that `remembers` makes rows of what several lines say, so of a grown file it gets some known lines first.
+    """
 
     name: str
     kind: Kind
     recognise: Callable[[Head], str | None]
     read: Callable[[Source], Iterator[Batch]]
     growth: Growth = "refused"
+    remembers: bool = False
 
     @property
     def table(self) -> schema.Table:

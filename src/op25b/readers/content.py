@@ -20,6 +20,8 @@ from typing import IO
 from op25b.readers.text import DAMAGE, compression, opened, readable
 
 _PIECE = 2**20
+# Sessions and messages that are under way are begun within so much log before, or are long ones.
+CONTEXT_BYTES = 2**20
 
 
 @dataclass(frozen=True)
@@ -122,26 +124,43 @@ def _after_last(boundary: bytes, previous: bytes, held: bytearray, size: int) ->
 
 
 @contextmanager
-def part(path: Path, start: int, end: int, below: Path) -> Iterator[Path]:
+def part(path: Path, start: int, end: int, below: Path, *, context: bool = False) -> Iterator[tuple[Path, int]]:
     """Bytes `start` to `end` of a file's decompressed content as a file of the same name and time below a directory.
 
-    Without anything to leave out it is the file itself.
+    Without anything to leave out it is the file itself. With `context` some whole lines before `start` come first; how
+    many is the second value.
     """
     if start == 0 and (compression(path) is not None or end == path.stat().st_size):
-        yield path
+        yield path, 0
         return
     below.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=below) as directory:
         copy = Path(directory) / path.name
         with opened(path) as stream, readable(path), copy.open("wb") as out:
-            _skip(stream, start)
+            before = b""
+            if context:
+                begin = max(start - CONTEXT_BYTES, 0)
+                _skip(stream, begin)
+                before = _exactly(stream, start - begin)
+                before = before[before.find(b"\n") + 1 if begin else 0 :]
+                out.write(before)
+            else:
+                _skip(stream, start)
             left = end - start
             while left and (piece := stream.read(min(left, _PIECE))):
                 out.write(piece)
                 left -= len(piece)
         status = path.stat()
         os.utime(copy, ns=(status.st_atime_ns, status.st_mtime_ns))
-        yield copy
+        yield copy, before.count(b"\n")
+
+
+def _exactly(stream: IO[bytes], count: int) -> bytes:
+    held = []
+    while count and (piece := stream.read(count)):
+        held.append(piece)
+        count -= len(piece)
+    return b"".join(held)
 
 
 def _skip(stream: IO[bytes], count: int) -> None:

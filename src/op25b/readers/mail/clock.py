@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -9,6 +11,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from op25b.readers.base import Source
+from op25b.readers.text import opened
 
 MONTHS = {name: number for number, name in enumerate(
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"], start=1)}
@@ -31,7 +34,17 @@ class Clock:
     def __post_init__(self) -> None:
         if self.source.resume is not None:
             local = self.source.resume.replace(tzinfo=UTC).astimezone(ZoneInfo(self.source.timezone))
-            self.year, self.last_month = local.year, local.month
+            self.year, self.last_month = self._first_known(local.year, local.month)
+
+    def _first_known(self, year: int, month: int) -> tuple[int, int]:
+        """Year and month of the first known line, which is where reading begins, from those of the last known event."""
+        if self.source.known_lines:
+            with opened(self.source.path) as stream:
+                months = list(map(_month, itertools.islice(stream, self.source.known_lines)))
+            for earlier in filter(None, reversed(months)):
+                year -= _new_years(earlier, month)
+                month = earlier
+        return year, month
 
     def years(self, texts: pl.Series) -> pl.Series:
         """The year of each line that begins with a month; lines with other stamps get one that is not used."""
@@ -42,8 +55,8 @@ class Clock:
                 if self.year is None:
                     first = texts[int(runs["len"][:at].sum())]
                     self.year = self.source.year or self._year_of_first(first)
-                elif self.last_month is not None and abs(month - self.last_month) > 6:
-                    self.year += 1 if month < self.last_month else -1
+                elif self.last_month is not None:
+                    self.year += _new_years(self.last_month, month)
                 self.last_month = month
             years.append(self.year)
         if len(set(years)) == 1:
@@ -102,6 +115,17 @@ class Clock:
 def possible(at: pl.Expr) -> pl.Expr:
     """Times, NULL where no mail can be of their year."""
     return pl.when(at.dt.year().is_between(_FIRST_YEAR, _LAST_YEAR)).then(at)
+
+
+def _new_years(before: int, after: int) -> int:
+    """Over how many ends of a year the step from one line's month to the next one's goes."""
+    if abs(after - before) <= 6:
+        return 0
+    return 1 if after < before else -1
+
+
+def _month(line: bytes) -> int | None:
+    return MONTHS.get(re.sub(rb"^<[0-9]{1,3}>", b"", line[:8])[:3].decode("ascii", "replace"))
 
 
 def _is_leap(year: int) -> bool:

@@ -71,7 +71,7 @@ def _read_syslog(source: Source, daemons: Sequence[Daemon], block_bytes: int) ->
             part = frame.filter(pl.col("daemon") == number)
             if part.height:
                 events.append(daemon.events(part))
-        yield account(together(events), lines.count, lines.bad, frame)
+        yield account(together(events), lines.count, lines.bad, frame, lines.first_line, source.known_lines)
 
 
 def whole(lines: pl.DataFrame) -> pl.DataFrame:
@@ -111,12 +111,17 @@ def event(part: pl.LazyFrame, name: str, reason: pl.Expr, *columns: pl.Expr) -> 
                        reason.alias("reason"))
 
 
-def account(events: pl.DataFrame, count: int, bad: list[Reject], texts: pl.DataFrame) -> Batch:
+def account(events: pl.DataFrame, count: int, bad: list[Reject], texts: pl.DataFrame, first_line: int = 1,  # noqa: PLR0917
+            known_lines: int = 0) -> Batch:
     """The batch of a block of `count` lines from its events.
 
     An event with a `reason`, or without a time, makes its line a rejected one; `texts` has the lines as `syslog.Lines`
     has them, or their line and rest.
     """
+    if first_line <= known_lines:
+        events = events.filter(pl.col("line") > known_lines)
+        bad = [reject for reject in bad if (reject[0] or 0) > known_lines]
+        count -= min(known_lines - first_line + 1, count)
     if events["reason"].null_count() < events.height or events["at"].null_count():
         reason = pl.when(pl.col("at").is_null()).then(pl.lit("impossible time stamp")).otherwise("reason")
         wrong = events.with_columns(reason.alias("reason")).filter(pl.col("reason").is_not_null())

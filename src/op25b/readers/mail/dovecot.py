@@ -189,4 +189,4 @@ def _refused(part: pl.DataFrame) -> pl.LazyFrame:
                  pl.col("auth_user", "sender_domain", "recipient_domain", "dsn"))
 
 
-FORMAT = Format("dovecot", "mail", recognise, read, growth="lines")
+FORMAT = Format("dovecot", "mail", recognise, read, growth="lines", remembers=True)

@@ -118,7 +118,7 @@ def _plain_batch(block: Block, clock: Clock, host: str) -> Batch:
         frame = frame.filter(stamped)
     lines = _split(frame, clock).select("line", "at", "rest", pl.lit(1, pl.Int64).alias("times"),
                                         pl.lit(host).alias("host"))
-    return account(parsed(_with_id(lines)), block.lines.len(), bad, lines)
+    return account(parsed(_with_id(lines)), block.lines.len(), bad, lines, block.first_line, clock.source.known_lines)
 
 
 def _split(frame: pl.DataFrame, clock: Clock) -> pl.DataFrame:
@@ -162,4 +162,4 @@ def read(source: Source, block_bytes: int = BLOCK_BYTES) -> Iterator[Batch]:
     return read_syslog(source, [Exim(), Dovecot()], block_bytes) if wrapped else read_plain(source, block_bytes)
 
 
-FORMAT = Format("exim", "mail", recognise, read, growth="lines")
+FORMAT = Format("exim", "mail", recognise, read, growth="lines", remembers=True)

@@ -190,4 +190,4 @@ def _delivery(part: pl.DataFrame) -> pl.LazyFrame:
 
 _PARSERS = {"delivery": _delivery, "message": _message, "login": _login, "refused": _refused,
             "not offered": _not_offered}
-FORMAT = Format("opensmtpd", "mail", recognise, read, growth="lines")
+FORMAT = Format("opensmtpd", "mail", recognise, read, growth="lines", remembers=True)

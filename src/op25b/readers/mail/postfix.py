@@ -136,7 +136,7 @@ def _read(source: Source, block_bytes: int) -> Generator[Batch, None, None]:
             events = together([_events(ours, logins), dovecot.events(theirs.drop("daemon", "port", "process"))])
         else:
             events = _events(lines.frame, logins)
-        yield account(events, lines.count, lines.bad, lines.frame)
+        yield account(events, lines.count, lines.bad, lines.frame, lines.first_line, source.known_lines)
 
 
 def _services(processes: pl.DataFrame) -> pl.DataFrame:
@@ -288,4 +288,4 @@ _PARSERS = {
     "pickup": _pickup, "queued": _queued, "expired": _expired, "removed": _removed, "delivery": _delivery,
 }
 
-FORMAT = Format("postfix", "mail", recognise, read, growth="lines")
+FORMAT = Format("postfix", "mail", recognise, read, growth="lines", remembers=True)

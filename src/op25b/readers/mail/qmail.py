@@ -154,7 +154,8 @@ def _multilog_batch(block: Block, clock: Clock, host: str, qmail: Qmail) -> Batc
     named = named.with_columns(clock.utc(named).alias("at"))
     columns = ["line", "times", "host", "at", "rest"]
     lines = pl.concat([stamped.select(columns), named.select(columns)]).sort("line")
-    return account(qmail.events(lines), block.lines.len(), bad, lines.select("line", "rest"))
+    return account(qmail.events(lines), block.lines.len(), bad, lines.select("line", "rest"), block.first_line,
+                   clock.source.known_lines)
 
 
 def _new(part: pl.DataFrame) -> pl.LazyFrame:
@@ -210,4 +211,4 @@ def _login(part: pl.DataFrame) -> pl.LazyFrame:
         found.field("method").alias("auth_mechanism"), (found.field("words") == "login success").alias("auth_ok"))
 
 
-FORMAT = Format("qmail", "mail", recognise, read, growth="lines")
+FORMAT = Format("qmail", "mail", recognise, read, growth="lines", remembers=True)

@@ -358,4 +358,4 @@ def _made(part: pl.DataFrame) -> pl.LazyFrame:
                  pl.when(owner.is_null()).then(pl.lit("")).otherwise(domain(owner)).alias("sender_domain"))
 
 
-FORMAT = Format("sendmail", "mail", recognise, read, growth="lines")
+FORMAT = Format("sendmail", "mail", recognise, read, growth="lines", remembers=True)

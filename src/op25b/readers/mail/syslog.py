@@ -42,10 +42,12 @@ class Lines:
 
     `frame` has line, at (UTC, NULL where the stamp is no time), host, tag (`postfix/smtpd[1]`), what the reader says of
     these two, first and body (what stands before and after the first `: ` of the message), and times (how often the
-    line counts); `count` is the number of all lines of the block; `bad` are lines that are not syslog's.
+    line counts); `count` is the number of all lines of the block, from `first_line` on; `bad` are lines that are not
+    syslog's.
     """
 
     frame: pl.DataFrame
+    first_line: int
     count: int
     bad: list[Reject]
 
@@ -111,7 +113,7 @@ def _lines(block: Block, clock: Clock, marks: str, before: str, processes: Memo)
         bad += [(line, None, f"repeated more than {MAX_REPEATS} times", None)
                 for line in found.filter(too_often)["line"]]
         found = found.filter(~too_often)
-    return Lines(found, texts.len(), bad)
+    return Lines(found, block.first_line, texts.len(), bad)
 
 
 def _processes(describe: Describe) -> Memo:
