@@ -144,11 +144,11 @@ def _repeated(events: pl.DataFrame) -> pl.DataFrame:
     return events.select(pl.all().repeat_by("times")).explode(events.columns)
 
 
-def latest(known: pl.DataFrame, fresh: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
+def latest(known: pl.DataFrame, fresh: pl.DataFrame, keys: list[str], most: int = _REMEMBERED) -> pl.DataFrame:
     """What is known of each session after a block: the new facts before the old ones, and not without limit."""
     if fresh.is_empty():
         return known
-    return pl.concat([known, fresh]).unique(keys, keep="last", maintain_order=True).tail(_REMEMBERED)
+    return pl.concat([known, fresh]).unique(keys, keep="last", maintain_order=True).tail(most)
 
 
 def so_far(lines: pl.LazyFrame, known: pl.DataFrame, fresh: pl.DataFrame, keys: list[str]) -> pl.LazyFrame:

@@ -101,6 +101,10 @@ _KINDS = {
 }
 
 
+# Each has a process of its own, so more are not open at once.
+_OPEN_SESSIONS = 20_000
+
+
 class Sendmail:
     """Sendmail's lines; remembers who logged in last in each of its processes."""
 
@@ -132,7 +136,7 @@ class Sendmail:
         """Logins of the block, and of those before it with line 0."""
         fresh = fresh.select("line", "at", "host", "tag", "client_ip", "user", "mechanism")
         known = pl.concat([self._logins.select(pl.lit(0, pl.Int64).alias("line"), pl.all()), fresh])
-        self._logins = latest(self._logins, fresh.drop("line"), ["host", "tag", "client_ip"])
+        self._logins = latest(self._logins, fresh.drop("line"), ["host", "tag", "client_ip"], _OPEN_SESSIONS)
         return known
 
 
