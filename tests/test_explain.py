@@ -45,3 +45,24 @@ def test_failed_logins_are_counted_once_and_never_guessed(tmp_path: Path) -> Non
     opened.build()
     words = explain(opened.workspace, "a", "a", "en").lines
     assert "SMTP AUTH failed 1 times on our server (mechanism CRAM-MD5)" in words
+
+
+def test_the_chart_is_decided_for_the_line_and_shows_what_was_seen(sample: OpenWorkspace) -> None:
+    """ME0002009 sends through provider.example on 25; ME0002020 has IP8 or the like and an own mail server."""
+    def chart(who: str) -> dict[tuple[str, int], tuple[str, int | None]]:
+        found = explain(sample.workspace, sample.pseudonym(who), who, "en").chart
+        return {(how, port): (shown, seen) for how, port, shown, seen in
+                found.select("how", "port", "verdict", "seen").rows()}
+
+    program, fixed = chart("ME0002009"), chart("ME0002020")
+    assert program["another provider's sending server", 25] == ("can no longer send", 4)
+    assert program["another provider's sending server", 587] == ("not affected", 0)
+    assert program["own mail server, sending directly", 25] == ("can no longer send", 0)
+    assert program["webmail, in a browser", 443] == ("not affected", 0)
+    shown, seen = fixed["own mail server, sending directly", 25]
+    assert shown == "not affected"
+    assert seen
+    assert seen > 0
+    assert fixed["straight to a mobile carrier's server", 25][0] == "already blocked, no change"
+    words = explain(sample.workspace, sample.pseudonym("ME0002009"), "ME0002009", "ja").lines
+    assert "  ・他社の送信サーバー ポート25：新たに送信できなくなる（観測：接続4回）" in words

@@ -13,7 +13,9 @@ from op25b.engine import duckdb as engine
 from op25b.errors import Op25bError
 from op25b.impact import simulate
 from op25b.policy import Connection, blocked_since, policy, resolve
+from op25b.policy.chart import line_reference
 from op25b.policy.traffic import SENDING_PORTS
+from op25b.readers.base import address_of
 from op25b.senders import findings, reasons
 from op25b.texts import CLASSES, GROUPS, REMEDIES, VERDICTS, text
 from op25b.workspace import Language, Policy, Workspace
@@ -27,7 +29,8 @@ class Explanation:
     attempts-only (only attempts that never worked are newly blocked), already-blocked, exempt (sends to external port
     25, and a rule allows it), not-affected, or no-traffic.
     `evidence`: one row per organisation the line connects to for sending: group, name, port, sessions, established,
-    last_seen (local time). `lines` is the explanation in words.
+    last_seen (local time). `chart`: the quick-reference chart for this line, one row per way to send, with the
+    connections seen. `lines` is the explanation in words.
     """
 
     subscriber: str
@@ -37,6 +40,7 @@ class Explanation:
     remedy: str | None
     effective_from: date | None
     evidence: pl.DataFrame
+    chart: pl.DataFrame
     lines: list[str]
 
     def row(self) -> dict[str, object]:
@@ -45,7 +49,7 @@ class Explanation:
             "subscriber": self.subscriber, "verdict": self.verdict, "affected": self.verdict == "affected",
             "class": self.sender_class, "confidence": self.confidence, "remedy": self.remedy,
             "effective_from": self.effective_from, "text": "\n".join(self.lines),
-            "evidence": self.evidence.to_dicts(),
+            "evidence": self.evidence.to_dicts(), "chart": self.chart.to_dicts(),
         }
 
 
@@ -64,12 +68,23 @@ def explain(workspace: Workspace, subscriber: str, shown: str, language: Languag
     verdict = _verdict(line, sender, facts)
     change = policy(workspace, after)
     since = _since(workspace, subscriber, line, change)
+    known = Connection("", 25, plan=facts.plan, access_node=facts.access_node, subscriber=subscriber,
+                       line=facts.address)
+    chart = _seen(line_reference(workspace, known, language, before, after), facts.evidence)
     lines = _words(workspace, shown, verdict, language, line=line, sender=sender, change=change, facts=facts,
-                   since=since)
+                   since=since, chart=chart)
     return Explanation(
         subscriber, verdict, sender["class"] if sender else None, sender["confidence"] if sender else None,
-        line["remedy"] if line else None, since, facts.evidence, lines,
+        line["remedy"] if line else None, since, facts.evidence, chart, lines,
     )
+
+
+def _seen(chart: pl.DataFrame, evidence: pl.DataFrame) -> pl.DataFrame:
+    """The chart with the connections seen; of ways that only the mail program tells apart the first one has them."""
+    counts = evidence.group_by("destination_group", "port").agg(pl.col("sessions").sum().alias("seen"))
+    first = pl.int_range(pl.len()).over("destination_group", "port") == 0
+    return chart.join(counts, on=["destination_group", "port"], how="left", maintain_order="left").with_columns(
+        pl.when(first).then(pl.col("seen").fill_null(0)).alias("seen"))
 
 
 def _since(workspace: Workspace, subscriber: str, line: dict[str, Any] | None, change: Policy) -> date | None:
@@ -89,9 +104,15 @@ def _since(workspace: Workspace, subscriber: str, line: dict[str, Any] | None, c
 
 @dataclass(frozen=True)
 class _Facts:
-    """What the lake knows of one line: listed or not, where it sends, its messages at the relay, failed SMTP AUTH."""
+    """What the lake knows of one line: listed or not, where it sends, its messages at the relay, failed SMTP AUTH.
+
+    `address` is that of its last lease.
+    """
 
     listed: bool
+    plan: str | None
+    access_node: str | None
+    address: str | None
     evidence: pl.DataFrame
     relayed: pl.DataFrame
     failures: pl.DataFrame
@@ -130,7 +151,11 @@ _FAILURES = """
 def _facts(workspace: Workspace, subscriber: str) -> _Facts:
     zone = workspace.config.site.timezone
     connection = engine.session(workspace)
-    listed = bool(connection.sql("SELECT 1 FROM subscriber WHERE subscriber = ?", params=[subscriber]).fetchall())
+    listed = connection.sql("SELECT plan, access_node FROM subscriber WHERE subscriber = ?",
+                            params=[subscriber]).fetchall()
+    plan, access_node = listed[0] if listed else (None, None)
+    held = connection.sql("SELECT ip_first FROM lease WHERE subscriber = ? ORDER BY start DESC, ip_first LIMIT 1",
+                          params=[subscriber]).fetchall()
     ports = ", ".join(map(str, SENDING_PORTS))
     evidence = connection.sql(f"""
         SELECT destination_group, name, port,
@@ -148,7 +173,9 @@ def _facts(workspace: Workspace, subscriber: str) -> _Facts:
     connection.close()
     first, last = (seen.select(_local(name, zone)).item() for name in ("first", "last"))
     period = None if first is None else (f"{first:%Y-%m-%d %H:%M}", f"{last:%Y-%m-%d %H:%M}")
-    return _Facts(listed, evidence.with_columns(_local("last_seen", zone)), relayed, failures, period)
+    address = address_of(held[0][0]) if held else None
+    return _Facts(bool(listed), plan, access_node, address, evidence.with_columns(_local("last_seen", zone)), relayed,
+                  failures, period)
 
 
 def _local(column: str, zone: str) -> pl.Expr:
@@ -168,7 +195,8 @@ def _verdict(line: dict[str, object] | None, sender: dict[str, object] | None, f
 
 
 def _words(workspace: Workspace, shown: str, verdict: str, language: Language, *, line: dict[str, object] | None,
-           sender: dict[str, object] | None, change: Policy, facts: _Facts, since: date | None) -> list[str]:
+           sender: dict[str, object] | None, change: Policy, facts: _Facts, since: date | None,
+           chart: pl.DataFrame) -> list[str]:
     ja = language == "ja"
     colon = "：" if ja else ": "
     clock = f" {since:%H:%M}" if isinstance(since, datetime) else ""
@@ -188,6 +216,7 @@ def _words(workspace: Workspace, shown: str, verdict: str, language: Language, *
                      "Sending straight to mobile carriers on port 25 is blocked already.")
     words += _remedy_words(workspace, verdict, line, language)
     words += _failure_words(facts.failures, language)
+    words += _chart_words(chart, language)
     words += _doubts(workspace, line, change, language)
     support = workspace.config.support
     phone = f" {support.desk_phone}" if support.desk_phone else ""
@@ -225,6 +254,17 @@ def _evidence_words(facts: _Facts, language: Language) -> list[str]:
                      "その回線のISPが25番を規制している場合は、ポート587をご利用ください。"
                      if ja else
                      "  Use from another ISP's line is not touched by this; if that ISP blocks port 25, use port 587.")
+    return words
+
+
+def _chart_words(chart: pl.DataFrame, language: Language) -> list[str]:
+    ja = language == "ja"
+    words = ["送信方法ごとの影響（早見表）：" if ja else "What happens to each way of sending (quick-reference chart):"]
+    for row in chart.iter_rows(named=True):
+        counted = f"（観測：接続{row['seen']}回）" if ja else f" (seen: {row['seen']} connections)"
+        seen = counted if row["seen"] else ""
+        words.append(f"  ・{row['how']} ポート{row['port']}：{row['verdict']}{seen}" if ja else
+                     f"  - {row['how']}, port {row['port']}: {row['verdict']}{seen}")
     return words
 
 

@@ -130,6 +130,21 @@ def quick_reference(workspace: Workspace, language: Language, before: str = "cur
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
+def line_reference(workspace: Workspace, line: Connection, language: Language, before: str = "current",
+                   after: str = "proposed") -> pl.DataFrame:
+    """The chart for one line: one row per way to send, decided with what is known of the line.
+
+    how, destination_group, port, protocol, before, after, affected, verdict, advice.
+    """
+    from op25b.policy import policy
+
+    policies = resolve(policy(workspace, before), workspace), resolve(policy(workspace, after), workspace)
+    rows = [(case.group, *_row(workspace, _Line("dynamic", asked=line), case, policies, language)) for case in _OWN]
+    frame = pl.DataFrame(rows, schema={"destination_group": pl.String, **SCHEMA}, orient="row")
+    return frame.select("how", "destination_group", "port", "protocol", "before", "after", "affected", "verdict",
+                        "advice")
+
+
 def _lines(now: Resolved, then: Resolved) -> Iterator[tuple[_Line, tuple[_Case, ...]]]:
     """The kinds of lines of the ISP, each with the cases that are asked of it."""
     yield _Line("dynamic"), _OWN

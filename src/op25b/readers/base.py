@@ -134,6 +134,13 @@ def ip_key(text: str) -> str | None:
     return f"{int(address):032x}" if address.version == 6 else f"{0xFFFF00000000 | int(address):032x}"
 
 
+def address_of(key: str) -> str:
+    """The address whose ip_key this is."""
+    number = int(key, 16)
+    mapped = number >> 32 == 0xFFFF
+    return str(ipaddress.IPv4Address(number & 0xFFFFFFFF) if mapped else ipaddress.IPv6Address(number))
+
+
 def parse_ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     """The address, with IPv4-mapped IPv6 (::ffff:192.0.2.1) turned into plain IPv4; None when it is none."""
     try:
