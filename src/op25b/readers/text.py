@@ -52,8 +52,9 @@ def readable(path: Path) -> Iterator[None]:
     """Turn what the operating system and the decompressors raise into an `InputError` about `path`."""
     try:
         yield
-    except PermissionError:
-        raise InputError(path, "may not be read", "give the user that runs op25b the right to read it") from None
+    except PermissionError as error:
+        raise InputError(path, f"cannot be read: {error.strerror or 'Permission denied'}",
+                         "give the user that runs op25b the right to read it") from None
     except IsADirectoryError:
         raise InputError(path, "is a directory", f"name the files in it, for example {path.name}/*") from None
     except DAMAGE as error:
