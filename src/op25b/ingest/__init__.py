@@ -1,9 +1,9 @@
 """Input files → reader → lake, each file exactly once, with an accounting row per file.
 
 Files are told apart by their kind and the SHA-256 of their content, decompressed; of a log that has grown only the new
-end is read. Within one group of files the rows are written
-first, the rejected rows next and the accounting last, each commit carrying the files' names as transactions: after a
-crash at any point the next run finds which of the three a file still lacks.
+end is read. Within one group of files the rows are written first, the rejected rows next and the accounting last, each
+commit carrying the files' names as transactions: after a crash at any point the next run finds which of the three a
+file still lacks.
 
 Several files are read at a time, and reading, parsing and writing overlap.
 """

@@ -197,11 +197,6 @@ def field(name: str) -> pl.Expr:
     return pl.col("f").struct.field(name)
 
 
-def matched(part: pl.LazyFrame, pattern: str, column: str = "rest") -> pl.LazyFrame:
-    """Add the named groups of `pattern` as column `f`."""
-    return part.with_columns(pl.col(column).str.extract_groups(pattern).alias("f"))
-
-
 def cut(text: pl.Expr, mark: str) -> tuple[pl.Expr, pl.Expr]:
     """What stands before and after the first `mark` (NULL after where there is none); quicker than a pattern."""
     parts = text.str.splitn(mark, 2).struct
