@@ -33,12 +33,14 @@ def test_a_lake_that_is_not_built_gives_no_numbers(workspace: Make, tmp_path: Pa
             ask()
 
 
-def test_without_relays_their_users_would_seem_blocked(workspace: Make, tmp_path: Path) -> None:
+def test_without_relays_their_users_would_seem_blocked_so_only_senders_are_listed_and_it_is_said(workspace: Make, tmp_path: Path) -> None:
     settings = SETTINGS.replace('relays = ["203.0.113.0/28"]', "")
     opened = made(workspace, tmp_path, MAIL, settings=settings)
     opened.build()
     with pytest.raises(LakeError, match=r"set \[networks\] relays"):
-        opened.findings()
+        opened.simulate()
+    assert opened.findings()["subscriber"].to_list() == ["198.18.1.5"]
+    assert "no-relays" in caveats(opened.workspace, "en")
 
 
 def test_unknown_sampling_is_said_and_no_mail_is_called_working(workspace: Make, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from op25b.engine import duckdb as engine
 from op25b.engine.build import is_stale
+from op25b.engine.reference import destination_networks
 from op25b.policy.lint import lint
 from op25b.texts import Text
 from op25b.workspace import Language, Workspace
@@ -15,6 +16,9 @@ _TEXTS: dict[str, Text] = {
     "no-leases": {
         "ja": "リースの記録がないため、アドレスを回線とみなしています。",
         "en": "there are no leases, so an address stands for a line: who changes addresses counts several times"},
+    "no-relays": {
+        "ja": "[networks] relays が設定されていないため、自社の送信サーバーを使う回線も外部宛てとして数えています。",
+        "en": "[networks] relays is not set, so whoever sends through the own sending servers counts as a sender too"},
     "unattributed": {
         "ja": "回線を特定できない通信が{share}あります（リースなし、または重複）。"
               "その分は回線ごとの結果に含まれません。",
@@ -47,7 +51,8 @@ def caveats(workspace: Workspace, language: Language, before: str = "current", a
             fixed_blocked: int = 0) -> dict[str, str]:
     """What the results of a workspace could not know, by key; empty where there is nothing to say.
 
-    Keys: stale, no-leases, unattributed, sampling-unknown, sampled, no-list, plan-unused, lint, fixed-blocked.
+    Keys: stale, no-leases, no-relays, unattributed, sampling-unknown, sampled, no-list, plan-unused, lint,
+    fixed-blocked.
     """
     connection = engine.tables(workspace, ("flow", "peer_day", "lease", "subscriber"))
     flows, unknown, interval = connection.sql("""
@@ -69,6 +74,8 @@ def caveats(workspace: Workspace, language: Language, before: str = "current", a
         found["stale"] = {}
     if flows and not leases:
         found["no-leases"] = {}
+    if not (destination_networks(workspace)["destination_group"] == "own-relay").any():
+        found["no-relays"] = {}
     if lost:
         found["unattributed"] = {"share": _share(lost, seen)}
     if unknown:

@@ -22,15 +22,15 @@ __all__ = ["classify", "findings", "reasons", "require", "senders"]
 _FIRST = ["subscriber", "class", "classes", "confidence", "plan", "fixed_ip", "access_node", "area", "dwelling"]
 
 
-def require(workspace: Workspace) -> None:
-    """Refuse to give numbers that would only look like results."""
+def require(workspace: Workspace, *, relays: bool = True) -> None:
+    """Refuse to give numbers that would only look like results; with `relays` also where these are not set."""
     settings = workspace.root / SETTINGS_FILE
     problem = None
     if not Lake(workspace.lake_path).files("source_file"):
         problem = f"{workspace.lake_path}: the lake is empty\n  run 'op25b ingest' and 'op25b build' first"
     elif not workspace.config.networks.subscribers:
         problem = f"{settings}: the subscribers' networks are not set\n  set [networks] subscribers"
-    elif not (destination_networks(workspace)["destination_group"] == "own-relay").any():
+    elif relays and not (destination_networks(workspace)["destination_group"] == "own-relay").any():
         problem = (f"{settings}: the own sending servers are not set, so their users would seem to be blocked\n"
                    "  set [networks] relays")
     elif not is_built(workspace):
@@ -50,7 +50,7 @@ def findings(workspace: Workspace, language: Language = "en") -> pl.DataFrame:
     Columns: who (subscriber, plan, ...), class, classes, confidence, reasons (list of sentences), then the `sender`
     profile (pipelines/sender.sql) and its measures. Without leases `subscriber` is the line's address.
     """
-    require(workspace)
+    require(workspace, relays=False)
     connection = engine.session(workspace)
     who = connection.sql("SELECT subscriber, plan, fixed_ip, access_node, area, dwelling FROM subscriber").pl()
     frame = senders(workspace, connection).join(who, on="subscriber", how="left")
