@@ -18,7 +18,7 @@ FLOORS = [
     {"scaffold", "readers", "lake"},
     {"ingest"},
     {"engine", "inspection"},
-    {"policy"},
+    {"policy", "sampling"},
     {"senders"},
     {"impact", "caveats"},
     {"explain", "status"},

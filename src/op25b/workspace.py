@@ -259,6 +259,20 @@ class Findings(Settings):
     client_max_providers: Annotated[int, Field(ge=1)] = 3
 
 
+class Sampling(Settings):
+    """`[sampling]`: how the unseen are estimated where flows are sampled (see docs/sampling.md).
+
+    `pilot`: exporters at 1:1 that the others are calibrated by; where none is named, all whose records are all 1:1.
+    `min_pilot`: fewer sending lines there calibrate nothing. `max_singles`: without a pilot no number is given where
+    more than this share of the lines seen was seen in one packet only. `level`: of the intervals.
+    """
+
+    pilot: Annotated[tuple[str, ...], Many] = ()
+    min_pilot: Annotated[int, Field(ge=2)] = 30
+    max_singles: Annotated[float, Field(ge=0, le=1)] = 0.5
+    level: Annotated[float, Field(gt=0, lt=1)] = 0.95
+
+
 class Quality(Settings):
     """`[quality]`: limits of the data-quality gates."""
 
@@ -315,6 +329,7 @@ class Config(Settings):
     sets: dict[str, tuple[Network, ...]] = {}
     policy: dict[str, Policy] = {}
     findings: Findings = Findings()
+    sampling: Sampling = Sampling()
     quality: Quality = Quality()
     support: Support = Support()
     privacy: Privacy = Privacy()
