@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from op25b.impact.estimate import Estimate, Pairs, chao2, expected, growth, ratio, unseen_refused, wilson
+from op25b.impact.estimate import Pairs, chao2, expected, growth, ratio, unseen_refused, wilson
+from op25b.sampling import Estimate
 
 seen_on = st.lists(st.sets(st.integers(0, 5), min_size=1), min_size=1, max_size=12)
 frequencies = st.dictionaries(st.integers(1, 20), st.integers(1, 500), min_size=1)

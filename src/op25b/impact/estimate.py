@@ -1,6 +1,6 @@
 """Estimates with intervals, from counts alone: shares, ratios, and how many lines a window did not see.
 
-All intervals are for 95 %. Nothing here reads tables; numbers in, numbers out.
+Intervals are for 95 % where no other level is asked for. Nothing here reads tables; numbers in, numbers out.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import exp, lgamma, log, sqrt
 from typing import Literal
+
+from op25b.sampling.interval import Estimate, normal_quantile
 
 Z = 1.959964  # of the normal distribution, for 95 %
 SHORTEST = 14  # days: both weekends and the weekdays of two weeks
@@ -35,15 +37,6 @@ def wilson(part: int, whole: int) -> tuple[float, float] | None:
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """A number and its interval; None where it cannot be told."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-
-
-@dataclass(frozen=True)
 class Pairs:
     """Sums over `count` independent cases, each with two numbers: those, their squares, and their product."""
 
@@ -55,10 +48,10 @@ class Pairs:
     product: float
 
 
-def ratio(pairs: Pairs) -> Estimate:
+def ratio(pairs: Pairs, level: float = 0.95) -> Estimate:
     """The ratio of two sums, such as messages per connection over lines.
 
-    With R = Σ above / Σ below the interval is R ± Z √v, v = (Σ above² - 2 R Σ above·below + R² Σ below²) / (Σ below)²
+    With R = Σ above / Σ below the interval is R ± z √v, v = (Σ above² - 2 R Σ above·below + R² Σ below²) / (Σ below)²
     · n / (n - 1): the ratio estimator's usual approximation (W. G. Cochran, Sampling Techniques, 3rd ed. 1977, 2.11).
     One case gives no interval.
     """
@@ -68,7 +61,7 @@ def ratio(pairs: Pairs) -> Estimate:
     if pairs.count < 2:
         return Estimate(value, None, None)
     spread = pairs.above2 - 2 * value * pairs.product + value * value * pairs.below2
-    half = Z * sqrt(max(0.0, spread) * pairs.count / (pairs.count - 1)) / pairs.below
+    half = normal_quantile(level) * sqrt(max(0.0, spread) * pairs.count / (pairs.count - 1)) / pairs.below
     return Estimate(value, max(0.0, value - half), value + half)
 
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from op25b.impact import lines as each_line
-from op25b.impact.estimate import Estimate
 from op25b.impact.lines import lines
 from op25b.impact.simulation import looked_up
 from op25b.impact.totals import Statement, messages_per_connection, statements
 from op25b.impact.window import decide, find_window, opened, register
 from op25b.policy.traffic import decide_traffic
+from op25b.sampling import Estimate
 from op25b.senders import require
 from op25b.workspace import Workspace
 

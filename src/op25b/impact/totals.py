@@ -9,8 +9,9 @@ import polars as pl
 
 from op25b.engine import duckdb as engine
 from op25b.errors import UnknownNameError
-from op25b.impact.estimate import Estimate, Pairs, chao2, ratio, unseen_refused, wilson
+from op25b.impact.estimate import Pairs, chao2, ratio, unseen_refused, wilson
 from op25b.impact.lines import IMPACTS
+from op25b.sampling import Estimate
 from op25b.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import polars as pl
 
-from op25b.impact.estimate import Estimate, chao2, growth, unseen_refused
+from op25b.impact.estimate import chao2, growth, unseen_refused
 from op25b.impact.simulation import Simulation
 from op25b.impact.totals import frequencies
+from op25b.sampling import Estimate
 
 _SCHEMA = {"kind": pl.String, "days": pl.Int64, "subscribers": pl.Int64, "low": pl.Int64, "high": pl.Int64,
            "interval": pl.String}
