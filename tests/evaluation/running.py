@@ -1,0 +1,77 @@
+"""One world through everything: `op25b synth`, `ingest`, `build`, `findings`, as an analyst would run them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import polars as pl
+
+import op25b
+from tests.evaluation.calibration import MAIN
+from tests.evaluation.worlds import World
+
+SYNTH = "import sys; from op25b.cli import main; sys.argv = ['op25b', 'synth', *sys.argv[1:]]; main()"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run gave: truth (subscriber as pseudonym, class, kind, ...), found (`findings`), and both with `world`."""
+
+    truth: pl.DataFrame
+    found: pl.DataFrame
+    probabilities: pl.DataFrame
+
+
+def run(world: World, sampling: int, directory: Path, *, keep: bool = False) -> Result:
+    """Make the world below `directory`, take it in, and ask; the files are deleted unless they are to be kept."""
+    home = directory / f"{world.name.replace(' ', '-')}-{sampling}"
+    shutil.rmtree(home, ignore_errors=True)
+    synthesise(world, sampling, home)
+    opened = op25b.open(home)
+    opened.ingest()
+    opened.build()
+    found = opened.findings()
+    truth = pl.read_csv(home / "truth.csv", infer_schema_length=None, schema_overrides={"subscriber": pl.String})
+    names = {name: opened.pseudonym(name) for name in truth["subscriber"].unique()}
+    truth = truth.with_columns(pl.col("subscriber").replace_strict(names, return_dtype=pl.String))
+    if not keep:
+        shutil.rmtree(home)
+    label = [pl.lit(world.name).alias("world"), pl.lit(sampling).alias("sampling")]
+    return Result(truth.with_columns(label), found.with_columns(label), long(found).with_columns(label))
+
+
+def synthesise(world: World, sampling: int, home: Path) -> None:
+    """`op25b synth` with the world's size, seed and parameters."""
+    home.parent.mkdir(parents=True, exist_ok=True)
+    parameters = home.with_suffix(".toml")
+    parameters.write_text(world.toml(), encoding="utf-8")
+    words = [str(home), "--subscribers", world.subscribers, "--days", world.days, "--seed", world.seed,
+             "--sampling", sampling, "--parameters", str(parameters)]
+    done = subprocess.run([sys.executable, "-c", SYNTH, *map(str, words)], capture_output=True, text=True, check=False)
+    parameters.unlink()
+    if done.returncode:
+        raise SystemExit(f"{world.name}: op25b synth failed\n{done.stderr}")
+
+
+def long(found: pl.DataFrame) -> pl.DataFrame:
+    """One row per listed line and class, and one for the class given (`MAIN`): subscriber, class, probability."""
+    given = found.filter(pl.col("class") != "unclear").select(
+        "subscriber", pl.lit(MAIN).alias("class"), pl.col("probability").cast(pl.Float64))
+    fields = found.select("subscriber", "probabilities").unnest("probabilities")
+    return pl.concat([given, fields.unpivot(index="subscriber", variable_name="class", value_name="probability")
+                      .with_columns(pl.col("probability").cast(pl.Float64))])
+
+
+def run_all(jobs: list[tuple[World, int]], directory: Path, workers: int) -> Iterator[tuple[World, int, Result]]:
+    """Each job in a process of its own, `workers` at a time; as they end."""
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
+        waiting = {pool.submit(run, world, sampling, directory): (world, sampling) for world, sampling in jobs}
+        for future in as_completed(waiting):
+            yield (*waiting[future], future.result())
