@@ -6,12 +6,13 @@ DEMO_PACKAGES := nfdump
 TEST_PACKAGES = $(DEMO_PACKAGES) $(shell cat tests/lab/packages.txt) chromium fonts-ipafont-gothic pflogsumm
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench jupyter lab lint lock clean debian-demo debian-test
+.PHONY: help demo test bench eval jupyter lab lint lock clean debian-demo debian-test
 
 help:
 	@echo "make demo     sample -> lake -> findings -> simulation -> report, in demo/"
 	@echo "make test     all tests, the lab of real servers included (root)"
 	@echo "make bench    speed against the named peers"
+	@echo "make eval     how right findings is, on simulated ISPs with known truth"
 	@echo "make jupyter  JupyterLab on the demo workspace"
 	@echo "make lab      capture the sample anew with real servers (root)"
 	@echo "make lint     ruff and mypy"
@@ -67,6 +68,9 @@ test: .venv/.installed debian-test
 bench: .venv/.installed debian-test
 	$(BIN)/python -m tests.benchmarks
 
+eval: .venv/.installed
+	$(BIN)/python -m tests.evaluation
+
 jupyter: .venv/.installed
 	@test -d demo || $(MAKE) --no-print-directory demo
 	cp notebooks/*.ipynb demo/
@@ -84,4 +88,4 @@ lock:
 	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate -o requirements.lock
 
 clean:
-	rm -rf .venv demo dist bench
+	rm -rf .venv demo dist bench eval

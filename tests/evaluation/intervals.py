@@ -19,5 +19,6 @@ def with_share(frame: pl.DataFrame, name: str, hits: str, of: str) -> pl.DataFra
     shrunk = 1 + Z * Z / n
     middle = (share + Z * Z / (2 * n)) / shrunk
     half = Z / shrunk * (share * (1 - share) / n + Z * Z / (4 * n * n)).sqrt()
-    return frame.with_columns(share.alias(name), (middle - half).clip(0, 1).alias(f"{name}_low"),
-                              (middle + half).clip(0, 1).alias(f"{name}_high"))
+    # Rounding alone could put the share a hair outside its interval, where it is 0 or 1.
+    return frame.with_columns(share.alias(name), pl.min_horizontal(middle - half, share).clip(0, 1).alias(
+        f"{name}_low"), pl.max_horizontal(middle + half, share).clip(0, 1).alias(f"{name}_high"))
