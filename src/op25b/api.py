@@ -51,7 +51,7 @@ class OpenWorkspace:
 
     @cached_property
     def _pseudonyms(self) -> Pseudonyms:
-        return Pseudonyms.load(self.workspace.key_path)
+        return Pseudonyms.load(self.workspace.key_path, self.workspace.lake_path)
 
     def ingest(self, progress: Callable[[Progress], None] = lambda _: None) -> pl.DataFrame:
         """Read every new input file; one row per file with its state and accounting."""
@@ -125,6 +125,13 @@ class OpenWorkspace:
             frames = [rows(each, by or per) for each in made]
         frame = frames[0] if isinstance(after, str) else impact.side_by_side(afters, frames)
         return frame if language is None else impact.worded(frame, language)
+
+    def estimate(self, before: str = "current", after: str = "proposed", *, since: date | None = None,
+                 until: date | None = None, language: Language = "en") -> pl.DataFrame:
+        """How many lines send and lose mail, seen or not: one row per statement; see `op25b.impact.population`."""
+        from op25b.impact.population import estimate
+
+        return estimate(self.workspace, before, after, since=since, until=until, language=language)
 
     def notices(self, before: str = "current", after: str = "proposed", *, since: date | None = None,
                 until: date | None = None) -> pl.DataFrame:

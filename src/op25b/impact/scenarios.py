@@ -38,11 +38,15 @@ def compared(totals: pl.DataFrame) -> pl.DataFrame:
 
 
 def counts(simulations: Sequence[Simulation]) -> pl.DataFrame:
-    """One row per scenario × step (newly_blocked, loses, notice): subscribers, low, high; for `charts.scenarios`."""
+    """One row per scenario × step (newly_blocked, loses, notice): subscribers, low, high; for `charts.scenarios`.
+
+    Where the upper end is not known (sampled traffic) there is no lower one either, as half a line says nothing.
+    """
     rows = []
     for each in simulations:
         found = {row["measure"]: row for row in each.totals.iter_rows(named=True)}
-        rows += [(each.after, step, *(found[name][key] for key in ("value", "low", "high")))
-                 for step, name in _STEPS.items()]
+        for step, name in _STEPS.items():
+            value, low, high = (found[name][key] for key in ("value", "low", "high"))
+            rows.append((each.after, step, value, None if high is None else low, high))
     return pl.DataFrame(rows, orient="row", schema={"scenario": pl.String, "step": pl.String, "subscribers": pl.Int64,
                                                     "low": pl.Int64, "high": pl.Int64})

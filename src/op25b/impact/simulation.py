@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from op25b.impact import lines as each_line
+from op25b.impact.sampled import SampledTraffic, hidden, is_sampled, read
 from op25b.impact.totals import BY, Seen, by_group, covered, messages_per_connection, totals
 from op25b.impact.window import Window, decide, find_window, opened
 from op25b.policy import Resolved, policy, resolve
@@ -92,8 +93,10 @@ def compare(workspace: Workspace, before: str, afters: Sequence[str], moment: da
     with opened(workspace, window) as connection:
         each_line.prepare(workspace, connection)
         seen = Seen(each_line.seen(connection), window.length, messages_per_connection(connection))
-        shared = _Shared(covered(connection), seen, _listed(connection),
-                         addresses=not connection.sql("SELECT 1 FROM lease LIMIT 1").fetchall())
+        addresses = not connection.sql("SELECT 1 FROM lease LIMIT 1").fetchall()
+        sampled = read(connection, window, workspace.config.sampling, addresses=addresses) if is_sampled(
+            connection) else None
+        shared = _Shared(covered(connection), seen, _listed(connection), sampled, addresses=addresses)
         made = []
         for name, chosen in zip(afters, new, strict=True):
             decide(connection, {"before": old, "after": chosen}, window, moment)
@@ -114,6 +117,7 @@ class _Shared:
     coverage: pl.DataFrame
     seen: Seen
     listed: dict[str, pl.DataFrame]
+    sampled: SampledTraffic | None  # None where every packet was seen
     addresses: bool
 
 
@@ -136,7 +140,8 @@ def _simulation(connection: DuckDBPyConnection, shared: _Shared, window: Window,
     """).pl()  # noqa: S608  # our own names
     by_plan = any(term.plans is not None or term.access_nodes is not None for one in policies for term in one.terms)
     impacts = dict(groups.group_by("impact").agg(pl.col("sessions").sum()).iter_rows())
-    counted = totals(found, impacts, shared.seen, plan_rules=by_plan, addresses=shared.addresses)
+    behind = None if shared.sampled is None else hidden(connection, shared.sampled, found)
+    counted = totals(found, impacts, shared.seen, plan_rules=by_plan, addresses=shared.addresses, hidden=behind)
     rows = connection.sql("""
         SELECT d.subscriber, k.class, d.destination_group, d.port, d.impact, d.sessions, d.flows, d.established,
             d.unknown, d.first_seen, d.last_seen

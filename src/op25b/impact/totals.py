@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import polars as pl
@@ -11,12 +11,15 @@ from op25b.engine import duckdb as engine
 from op25b.errors import UnknownNameError
 from op25b.impact.estimate import Pairs, chao2, ratio, unseen_refused, wilson
 from op25b.impact.lines import IMPACTS
+from op25b.impact.sampled import Hidden
 from op25b.sampling import Estimate
 from op25b.workspace import Workspace
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+# Of these rows low and high are counts of connections or messages, which sampling makes too small.
+_COUNTS_OF_TRAFFIC = {"class", "messages", "messages-assumed"}
 By = Literal["class", "plan", "area", "dwelling", "access_node"]
 BY: tuple[By, ...] = ("class", "plan", "area", "dwelling", "access_node")
 _SCHEMA = {"measure": pl.String, "value": pl.Int64, "denominator": pl.Int64, "of": pl.String, "low": pl.Int64,
@@ -86,7 +89,7 @@ def covered(connection: DuckDBPyConnection) -> pl.DataFrame:
     return statements(rows)
 
 
-def messages_per_connection(connection: DuckDBPyConnection) -> Estimate:
+def messages_per_connection(connection: DuckDBPyConnection, level: float = 0.95) -> Estimate:
     """How many messages an established connection carries, measured at the own relay; None without its log.
 
     Over the lines that the relay's log knows and whose connections to the relay were seen: messages accepted from the
@@ -105,7 +108,7 @@ def messages_per_connection(connection: DuckDBPyConnection) -> Estimate:
             WHERE s.established > 0 AND r.messages > 0
         ) AS known
     """).fetchall()[0]
-    return ratio(Pairs(*row))
+    return ratio(Pairs(*row), level)
 
 
 @dataclass(frozen=True)
@@ -117,13 +120,15 @@ class Seen:
     per_connection: Estimate
 
 
-def totals(lines: pl.DataFrame, sums: dict[str, int], all_seen: Seen, *, plan_rules: bool,
-           addresses: bool) -> pl.DataFrame:
+def totals(lines: pl.DataFrame, sums: dict[str, int], all_seen: Seen, *, plan_rules: bool, addresses: bool,
+           hidden: Hidden | None = None) -> pl.DataFrame:
     """One row per statement on the lines of which anything is blocked; see `statements`.
 
     `sums`: connections of all lines by impact.
     `plan_rules`: whether a policy asks for plans or nodes, so that a line whose plan is unknown may be exempt.
     `addresses`: whether addresses stand for lines.
+    `hidden`: where packets were sampled, what is behind the lines seen. Then values are still of what was seen, the
+    upper ends take in what was not (none where it cannot be told), and rows on all lines, seen or not, come after.
     """
     of_seen, of_sessions = "subscribers seen sending mail", "connections to ports 25, 465 and 587"
     seen, days = int(all_seen.lines["seen"].sum()), all_seen.days
@@ -156,7 +161,32 @@ def totals(lines: pl.DataFrame, sums: dict[str, int], all_seen: Seen, *, plan_ru
         *_traffic(lines, sums.get("newly_blocked", 0), days, all_seen.per_connection),
         *_unseen(lines, days, addresses=addresses),
     ]
-    return statements(rows)
+    return statements(rows if hidden is None else _with_hidden(rows, hidden))
+
+
+def _with_hidden(rows: list[Statement], hidden: Hidden) -> list[Statement]:
+    """The statements of sampled traffic: no upper end that leaves out what sampling missed."""
+    figures = {"subscribers newly blocked": hidden.newly,
+               "subscribers who lose mail that works today": hidden.loses,
+               "subscribers who need a notice": hidden.notice}
+    found = []
+    for row in rows:
+        figure = figures.get(row.measure)
+        if figure is not None:
+            low = row.low if row.low is not None else row.value
+            told = figure.method == "pilot" and figure.estimate.high is not None
+            high = max(figure.estimate.high or 0, row.value or 0) if told else None
+            found.append(replace(row, low=low, high=high, interval="sampled" if told else "sampled-open"))
+        elif row.interval in _COUNTS_OF_TRAFFIC:
+            found.append(replace(row, high=None, interval="sampled-traffic"))
+        else:
+            found.append(row)
+    basis = {"pilot": "sampled-pilot", "chao1": "sampled-bound", "raw": "sampled-exact"}
+    for measure, figure in figures.items():
+        interval = f"refused-{figure.refused}" if figure.refused else basis[figure.method]
+        found.append(Statement(f"{measure}, seen or not (sampling)", figure.estimate.value, low=figure.estimate.low,
+                               high=figure.estimate.high, interval=interval))
+    return found
 
 
 def _traffic(lines: pl.DataFrame, newly: int, days: int, per_connection: Estimate) -> list[Statement]:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 PORTS = ", ".join(map(str, SENDING_PORTS))
-_TABLES = ("flow", "session", "destination", "peer_day", "sender_day", "message", "relay_day", "subscriber", "sender",
-           "lease")
+_TABLES = ("flow", "session", "destination", "peer_day", "sender_day", "sampled_day", "message", "relay_day",
+           "subscriber", "sender", "lease")
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from op25b.sampling.words import UNDER_SAMPLING
 from op25b.texts import MEASURES as COVERAGE
 from op25b.texts import Text, text
 from op25b.workspace import Language
@@ -42,6 +43,7 @@ INTERVALS: dict[str, Text] = {
     "refused-singles": {"en": "not estimated: more than half of the lines were seen on one day only",
                         "ja": "推定せず：半数を超える回線が1日しか観測されていないため"},
 }
+INTERVALS |= UNDER_SAMPLING
 _OF_LINES = "subscribers seen sending mail"
 MEASURES: dict[str, Text] = {
     _OF_LINES: {"ja": "メール送信を観測した回線", "en": _OF_LINES},
@@ -63,6 +65,10 @@ MEASURES: dict[str, Text] = {
         "subscribers who lose mail, seen or not (at least)": "送信を失う回線（未観測を含む、少なくとも）",
         "subscribers who lose mail and sent none of it in the window (at least)":
             "送信を失うが期間中に観測されなかった回線（少なくとも）",
+        "subscribers newly blocked, seen or not (sampling)": "新たに規制される回線（サンプリングで見えないものを含む）",
+        "subscribers who lose mail that works today, seen or not (sampling)":
+            "現在成立している送信を失う回線（サンプリングで見えないものを含む）",
+        "subscribers who need a notice, seen or not (sampling)": "案内が必要な回線（サンプリングで見えないものを含む）",
         "messages accepted by the own relay in its busiest hour now": "当社送信サーバーの最繁時受付数（現在、通／時）",
         "messages accepted on its port 587 in their busiest hour now": "うち587番ポートの最繁時受付数（現在、通／時）",
         "messages that move to the own relay in their busiest hour": "当社送信サーバーへ移るメール（最繁時、通／時）",

@@ -119,17 +119,14 @@ class Population:
     def problem(self) -> Reason | None:
         """Why the pilot cannot be used; None where it can."""
         unknown, lines = self.seen(UNKNOWN), self.pilot_lines.len()
-        if unknown:
-            return "unknown-interval", {"lines": unknown}
-        if self.addresses:
-            return "addresses", {}
-        if not self.strata.exporters["pilot"].any():
-            return "no-pilot", {}
-        if lines < self.settings.min_pilot:
-            return "pilot-small", {"lines": lines, "least": self.settings.min_pilot}
-        if self.pilot_days < _COVERED * self.days:
-            return "pilot-window", {"days": self.pilot_days, "all": self.days}
-        return None
+        problems: list[tuple[bool, Reason]] = [
+            (unknown > 0, ("unknown-interval", {"lines": unknown})),
+            (self.addresses, ("addresses", {})),
+            (not self.strata.exporters["pilot"].any(), ("no-pilot", {})),
+            (lines < self.settings.min_pilot, ("pilot-small", {"lines": lines, "least": self.settings.min_pilot})),
+            (self.pilot_days < _COVERED * self.days, ("pilot-window", {"days": self.pilot_days, "all": self.days})),
+        ]
+        return next((reason for holds, reason in problems if holds), None)
 
     @cached_property
     def doubts(self) -> dict[str, Reason]:
@@ -195,9 +192,11 @@ class Population:
     def _ratios(self, what: str, among: pl.DataFrame | None = None, here: NDArray[numpy.float64] | None = None
                 ) -> list[Figure]:
         """Of every stratum and of all; with `among` and `here` (of the pilot's lines) of all only."""
-        if self.problem is not None:
-            return [Figure(what, "pilot", "all", Estimate(None, None, None), refused=self.problem[0],
-                           reasons=(self.problem,))]
+        problem = self.problem
+        if problem is None and not all(each.share for each in self.sampled.values()):
+            problem = "no-packets", {}
+        if problem is not None:
+            return [Figure(what, "pilot", "all", Estimate(None, None, None), refused=problem[0], reasons=(problem,))]
         lines, level = self.lines if among is None else among, self.settings.level
         exact = lines.filter(pl.col("stratum") == EXACT).height
         found = []
@@ -206,8 +205,9 @@ class Population:
                                 stratum.share, reasons=tuple(filter(None, [self.doubts.get(name)]))))
         total = pilot_ratio([*self.sampled.values()], exact, level, here)
         floor = lines.height if among is None else 0
-        reasons = (("pilot", {"lines": self.pilot_lines.len()}), *self.doubts.values())
-        return [*found, Figure(what, "pilot", "all", _at_least(total, floor), self._detected(here), reasons=reasons)]
+        calibrated: Reason = ("pilot", {"lines": self.pilot_lines.len()})
+        return [*found, Figure(what, "pilot", "all", _at_least(total, floor), self._detected(here),
+                                reasons=(calibrated, *self.doubts.values()))]
 
     def _detected(self, here: NDArray[numpy.float64] | None) -> float | None:
         """What share of lines (that have a property) sampling sees, where there is one stratum only."""
@@ -234,9 +234,11 @@ def _chosen(raw: list[Figure], bounds: list[Figure], ratios: list[Figure], refus
     elif refusal is None:
         bounds[-1] = replace(bounds[-1], headline=True, reasons=(*bounds[-1].reasons, *ratios[-1].reasons))
     else:
-        reasons: dict[str, dict[str, object]] = dict((*ratios[-1].reasons, refusal))
+        reasons: tuple[Reason, ...] = ratios[-1].reasons
+        if refusal not in reasons:
+            reasons = (*reasons, refusal)
         floor = Estimate(None, raw[-1].estimate.low, None)
-        ratios[-1] = replace(ratios[-1], headline=True, estimate=floor, reasons=tuple(reasons.items()))
+        ratios[-1] = replace(ratios[-1], headline=True, estimate=floor, reasons=reasons)
     return [*raw, *bounds, *ratios]
 
 

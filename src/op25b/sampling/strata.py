@@ -40,7 +40,7 @@ class Strata:
         """
         size = ((pl.col("client_packets") + pl.col("server_packets")) * pl.col("sampling_interval")).sum()
         return (
-            self._placed(rows).group_by("subscriber", "stratum")
+            self.placed(rows).group_by("subscriber", "stratum")
             .agg(pl.col("client_packets", "server_packets").sum(), size.alias("size"))
             .sort("subscriber", pl.col("stratum") == EXACT, pl.col("stratum") != UNKNOWN, "size", "stratum",
                   descending=[False, True, True, True, False])
@@ -48,7 +48,7 @@ class Strata:
 
     def pilot(self, rows: pl.DataFrame) -> pl.DataFrame:
         """One row per subscriber × day of the pilot: client_packets, server_packets."""
-        return self._placed(rows).filter("pilot").group_by("subscriber", "day").agg(
+        return self.placed(rows).filter("pilot").group_by("subscriber", "day").agg(
             pl.col("client_packets", "server_packets").sum()).sort("subscriber", "day")
 
     def thinned(self, pilot: pl.DataFrame, stratum: str) -> pl.DataFrame:
@@ -56,7 +56,8 @@ class Strata:
         days = self.schedule.filter(pl.col("stratum") == stratum)
         return pilot.join(days, on="day").sort("subscriber", "day")
 
-    def _placed(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def placed(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Rows of `sampled_day` with their `stratum`, and whether they are the `pilot`'s."""
         return rows.join(self.exporters, on=_KEYS, how="left", nulls_equal=True)
 
 
