@@ -13,18 +13,18 @@ from tests.evaluation import budgets, calibration, costs, measures, outcomes, wo
 from tests.evaluation.intervals import with_share
 
 TRUTH = pl.DataFrame([
-    ("family", "mail-program", "pop", "known-provider"),
-    ("family-named-bot", "mail-program", "pop", "known-provider"),
-    ("family-in-doubt", "mail-program", "webmail", "other"),
-    ("family-unseen", "mail-program", "pop", "known-provider"),
-    ("mixed", "mail-program", "pop", "known-provider"), ("mixed", "bot", "fast", "other"),
-    ("mixed-half", "mail-program", "pop", "other"), ("mixed-half", "bot", "slow", "other"),
-    ("bot", "bot", "fast", "other"), ("bot", "bot", "fast", "mobile-carrier"),
-    ("bot-exempted", "bot", "slow", "other"),
-    ("bot-relay", "bot", "relay", "own-relay"),
-    ("printer-relay", "device", "printer", "own-relay"),
-    ("server", "own-server", "office", "other"),
-], orient="row", schema=["subscriber", "class", "kind", "destination_group"])
+    ("family", "mail-program", "pop", "known-provider", 9),
+    ("family-named-bot", "mail-program", "pop", "known-provider", 9),
+    ("family-in-doubt", "mail-program", "webmail", "other", 9),
+    ("family-unseen", "mail-program", "pop", "known-provider", 9),
+    ("mixed", "mail-program", "pop", "known-provider", 9), ("mixed", "bot", "fast", "other", 9),
+    ("mixed-half", "mail-program", "pop", "other", 9), ("mixed-half", "bot", "slow", "other", 9),
+    ("bot", "bot", "fast", "other", 9), ("bot", "bot", "fast", "mobile-carrier", 9),
+    ("bot-exempted", "bot", "slow", "other", 9),
+    ("bot-relay", "bot", "relay", "own-relay", 0),
+    ("printer-relay", "device", "printer", "own-relay", 0),
+    ("server", "own-server", "office", "other", 9),
+], orient="row", schema=["subscriber", "class", "kind", "destination_group", "sessions"])
 FOUND = pl.DataFrame([
     ("family", "mail-program", ["mail-program"], False, False),
     ("family-named-bot", "bot", ["bot"], True, False),
@@ -48,14 +48,14 @@ def test_a_line_has_one_primary_class_and_one_answer() -> None:
     assert rows(LINES, "subscriber", "primary", "answer") == [
         ("bot", "bot", "bot"),
         ("bot-exempted", "bot", "own-server"),
-        ("bot-relay", "relay only", "bot"),
+        ("bot-relay", "elsewhere", "bot"),
         ("family", "mail-program", "mail-program"),
         ("family-in-doubt", "mail-program", "unclear"),
         ("family-named-bot", "mail-program", "bot"),
         ("family-unseen", "mail-program", "not listed"),
         ("mixed", "mail-program", "mail-program"),
         ("mixed-half", "mail-program", "bot"),
-        ("printer-relay", "relay only", "not listed"),
+        ("printer-relay", "elsewhere", "not listed"),
         ("server", "own-server", "own-server"),
         ("stranger", "nobody", "mail-program"),
     ]
@@ -65,7 +65,7 @@ def test_confusion_counts_every_line_once() -> None:
     assert outcomes.confusion(LINES).rows() == [
         ("mail-program", "mail-program", 2), ("mail-program", "bot", 2), ("mail-program", "unclear", 1),
         ("mail-program", "not listed", 1), ("own-server", "own-server", 1), ("bot", "own-server", 1), ("bot", "bot", 1),
-        ("relay only", "bot", 1), ("relay only", "not listed", 1), ("nobody", "mail-program", 1)]
+        ("elsewhere", "bot", 1), ("elsewhere", "not listed", 1), ("nobody", "mail-program", 1)]
     assert outcomes.confusion(LINES)["lines"].sum() == LINES.height == 12
 
 
@@ -77,7 +77,7 @@ def test_each_class_is_judged_by_itself() -> None:
     assert counts["bot"] == (4, 0, 3, 0, 1, 5, 4)  # the one behind the relay is rightly called, and no miss otherwise
     assert counts["own-server"] == (1, 0, 1, 0, 0, 2, 1)
     assert counts["device"] == (0, 0, 0, 0, 0, 0, 0)
-    assert counts["mobile-sender"] == (0, 0, 0, 0, 0, 1, 0)
+    assert counts["mobile-sender"] == (1, 0, 1, 0, 0, 1, 1)
     shares = {row[0]: row[1:] for row in rows(frame, "class", "recall", "recall_seen", "abstention", "precision")}
     assert shares["mail-program"] == pytest.approx((2 / 6, 2 / 5, 1 / 5, 2 / 3))
     assert shares["device"] == (None, None, None, None)
@@ -93,8 +93,8 @@ def test_families_called_bot_are_those_without_one_and_those_not_warned() -> Non
     assert rows(measures.called_bot(LINES), "families", "wrongly", "only", "either") == [(5, 1, 2, 2)]
 
 
-def test_what_goes_through_the_relay_only_is_told_apart() -> None:
-    assert measures.relayed(LINES).rows() == [("bot", 1, 1), ("device", 1, 0)]
+def test_what_does_not_go_to_port_25_is_told_apart() -> None:
+    assert measures.elsewhere(LINES).rows() == [("bot", 1, 1), ("device", 1, 0)]
     assert measures.strangers(LINES) == 1
 
 
@@ -106,9 +106,9 @@ def test_mixed_lines_show_all_that_was_named() -> None:
 def test_kinds_say_what_was_missed_and_what_it_was_called() -> None:
     assert outcomes.by_kind(LINES, TRUTH).rows() == [
         ("bot", "fast", 2, 2, ""),
-        ("bot", "relay (relay only)", 1, 1, ""),
+        ("bot", "relay (elsewhere)", 1, 1, ""),
         ("bot", "slow", 2, 1, "own-server 1"),
-        ("device", "printer (relay only)", 1, 0, "not listed 1"),
+        ("device", "printer (elsewhere)", 1, 0, "not listed 1"),
         ("mail-program", "pop", 5, 2, "bot 2, not listed 1"),
         ("mail-program", "webmail", 1, 0, "unclear 1"),
         ("own-server", "office", 1, 1, ""),

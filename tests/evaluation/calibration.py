@@ -21,13 +21,13 @@ def cases(lines: pl.DataFrame, probabilities: pl.DataFrame) -> pl.DataFrame:
     """One row per listed line and class with a probability: class, probability, holds.
 
     probabilities: subscriber (and the columns that tell worlds apart), class (`MAIN`: whichever was given),
-    probability. A class that goes only through the own relay holds as well.
+    probability. A class that does not go to external port 25 holds as well.
     """
     keys = [name for name in ("world", "sampling", "subscriber") if name in lines.columns]
     name = pl.when(pl.col("class") == MAIN).then(pl.col("main")).otherwise(pl.col("class"))
-    held = pl.col("true").list.contains(name) | pl.col("relayed").list.contains(name)
-    return probabilities.drop_nulls("probability").join(lines.select(*keys, "main", "true", "relayed"), on=keys).select(
-        *keys, "class", "probability", held.alias("holds")).sort(*keys, "class")
+    held = pl.col("true").list.contains(name) | pl.col("elsewhere").list.contains(name)
+    joined = probabilities.drop_nulls("probability").join(lines.select(*keys, "main", "true", "elsewhere"), on=keys)
+    return joined.select(*keys, "class", "probability", held.alias("holds")).sort(*keys, "class")
 
 
 def bins(rows: pl.DataFrame) -> pl.DataFrame:

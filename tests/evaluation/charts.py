@@ -8,7 +8,7 @@ import altair as alt
 import polars as pl
 
 from op25b.charts import FONTS, INK, LINE, SOFT
-from tests.evaluation.outcomes import ANSWERS, NOBODY, PRIMARY, RELAYED
+from tests.evaluation.outcomes import ANSWERS, ELSEWHERE, NOBODY, PRIMARY
 
 _BLUE, _GREY = "#0072B2", "#7A838C"
 SIDE = 250
@@ -57,7 +57,7 @@ def _panel(data: pl.DataFrame, title: str) -> alt.VConcatChart:
 def confusion(frame: pl.DataFrame, title: str) -> alt.LayerChart:
     """The confusion matrix: primary, answer, lines; shaded by the share of the row."""
     data = frame.with_columns((pl.col("lines") / pl.col("lines").sum().over("primary")).alias("share"))
-    rows = [name for name in (*PRIMARY, RELAYED, NOBODY) if name in set(frame["primary"])]
+    rows = [name for name in (*PRIMARY, ELSEWHERE, NOBODY) if name in set(frame["primary"])]
     answers = [name for name in ANSWERS if name in set(frame["answer"])]
     base = alt.Chart(data).encode(
         x=alt.X("answer:N", sort=answers, title="answer", axis=alt.Axis(orient="top", labelAngle=0, labelLimit=0)),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from tests.evaluation.outcomes import ANSWERS, NOBODY, PRIMARY, RELAYED, UNCLEAR, UNSEEN
+from tests.evaluation.outcomes import ANSWERS, ELSEWHERE, NOBODY, PRIMARY, UNCLEAR, UNSEEN
 
 _WARNED = ("mail-program", "own-server", "device")  # whoever is called one of these gets a notice, maybe the wrong one
 _ABUSE = ("bot", "scanner")                         # whoever is called one of these gets none
@@ -22,13 +22,13 @@ EXEMPTED_BOT = 5.0     # a bot called a mail server: it may get an exemption
 
 def cost(primary: str, answer: str) -> float:
     """The cost of one line of class `primary` that was answered with `answer`."""
-    if answer in {primary, UNSEEN} or (primary in {RELAYED, NOBODY} and answer == UNCLEAR):
+    if answer in {primary, UNSEEN} or (primary in {ELSEWHERE, NOBODY} and answer == UNCLEAR):
         return 0.0
     if primary in _MISSED_MAIL:
         if answer == UNCLEAR:
             return UNDECIDED
         return WRONG_NOTICE if answer in _WARNED else _MISSED_MAIL[primary]
-    if primary in {RELAYED, NOBODY}:
+    if primary in {ELSEWHERE, NOBODY}:
         return NEEDLESS_NOTICE
     if answer == UNCLEAR:
         return UNDECIDED
@@ -41,7 +41,7 @@ def cost(primary: str, answer: str) -> float:
 
 def table() -> pl.DataFrame:
     """Every pair: primary, answer, cost."""
-    rows = [(primary, answer, cost(primary, answer)) for primary in (*PRIMARY, RELAYED, NOBODY) for answer in ANSWERS]
+    rows = [(primary, answer, cost(primary, answer)) for primary in (*PRIMARY, ELSEWHERE, NOBODY) for answer in ANSWERS]
     return pl.DataFrame(rows, orient="row", schema={"primary": pl.String, "answer": pl.String, "cost": pl.Float64})
 
 
@@ -56,10 +56,10 @@ def total(lines: pl.DataFrame) -> pl.DataFrame:
         for name in ("baseline_5min", "baseline_contacts")}
     rows = []
     for name, answer in answers.items():
-        charged = listed.select("primary", "relayed", answer.alias("answer")).join(
+        charged = listed.select("primary", "elsewhere", answer.alias("answer")).join(
             table(), on=["primary", "answer"], how="left")
         # A bot behind the relay that is called one is no needless notice.
-        right = pl.col("relayed").list.contains(pl.col("answer"))
+        right = pl.col("elsewhere").list.contains(pl.col("answer"))
         rows.append(charged.select(pl.lit(name).alias("rule"), pl.len().alias("lines"),
                                    pl.when(right).then(0.0).otherwise(pl.col("cost")).sum().alias("cost")))
     return pl.concat(rows).with_columns(

@@ -15,7 +15,7 @@ def per_class(lines: pl.DataFrame) -> pl.DataFrame:
 
     true: lines that hold the class on external port 25. unseen: those without a row in the findings. right: the class
     is among those named. abstained: listed, but no class named. wrong: other classes named. called: lines that got
-    the class; called_right: they hold it, be it through the relay only. seen = true - unseen. Shares: recall = right /
+    the class; called_right: they hold it, on external port 25 or not. seen = true - unseen. Shares: recall = right /
     true; recall_seen = right / seen; abstention = abstained / seen; precision = called_right / called.
     """
     rows = []
@@ -31,7 +31,7 @@ def per_class(lines: pl.DataFrame) -> pl.DataFrame:
             (holds & silent).sum().alias("abstained"),
             (holds & pl.col("seen") & ~named & ~silent).sum().alias("wrong"),
             named.sum().alias("called"),
-            (named & (holds | pl.col("relayed").list.contains(name))).sum().alias("called_right"),
+            (named & (holds | pl.col("elsewhere").list.contains(name))).sum().alias("called_right"),
         ))
     frame = with_share(pl.concat(rows), "recall", "right", "true")
     frame = with_share(frame, "recall_seen", "right", "seen")
@@ -45,7 +45,7 @@ def bots_beside_baselines(lines: pl.DataFrame) -> pl.DataFrame:
     Columns: rule, called, called_right, true, right, precision, recall (with _low, _high), and families: lines with a
     mail program and no bot that the rule calls one.
     """
-    bot = pl.col("true").list.contains("bot") | pl.col("relayed").list.contains("bot")
+    bot = pl.col("true").list.contains("bot") | pl.col("elsewhere").list.contains("bot")
     external = pl.col("true").list.contains("bot")
     family = pl.col("true").list.contains("mail-program") & ~bot
     rules = {"op25b": pl.col("found").list.contains("bot")} | {
@@ -64,7 +64,7 @@ def called_bot(lines: pl.DataFrame) -> pl.DataFrame:
     over the families, with its interval.
     """
     family = pl.col("seen") & pl.col("true").list.contains("mail-program")
-    bot = pl.col("true").list.contains("bot") | pl.col("relayed").list.contains("bot")
+    bot = pl.col("true").list.contains("bot") | pl.col("elsewhere").list.contains("bot")
     called = pl.col("found").list.contains("bot")
     wrongly = family & called & ~bot
     only = family & called & ~pl.col("found").list.contains("mail-program")
@@ -73,11 +73,11 @@ def called_bot(lines: pl.DataFrame) -> pl.DataFrame:
     return with_share(frame, "share", "either", "families")
 
 
-def relayed(lines: pl.DataFrame) -> pl.DataFrame:
-    """Classes that go through the own relay only: class, lines, named; a row per class that occurs."""
-    long = lines.filter(pl.col("relayed").list.len() > 0).select("relayed", "found").explode("relayed")
-    return long.group_by(pl.col("relayed").alias("class")).agg(
-        pl.len().alias("lines"), pl.col("found").list.contains(pl.col("relayed")).sum().alias("named")).sort("class")
+def elsewhere(lines: pl.DataFrame) -> pl.DataFrame:
+    """Classes that do not go to external port 25: class, lines, named; a row per class that occurs."""
+    long = lines.filter(pl.col("elsewhere").list.len() > 0).select("elsewhere", "found").explode("elsewhere")
+    return long.group_by(pl.col("elsewhere").alias("class")).agg(
+        pl.len().alias("lines"), pl.col("found").list.contains(pl.col("elsewhere")).sum().alias("named")).sort("class")
 
 
 def strangers(lines: pl.DataFrame) -> int:

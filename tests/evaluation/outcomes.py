@@ -9,9 +9,12 @@ true class and one answer:
 - its **answer** is the primary class where that was found; else the main class that was given; `unclear` where no class
   was named (an abstention); `not listed` where there is no row at all, as under sampling (`unseen`).
 
-What goes only through the ISP's own relay (a bot that uses it, a printer) is no sender to external port 25: flows need
-not show it and no block touches it. Such classes are kept apart in `relayed`: naming them is right, not naming them is
-no miss, and how often they were found is told in a row of its own.
+What goes only through the ISP's own relay (a bot that uses it, a printer) or only on submission ports is no sender to
+external port 25: flows need not show it and no block touches it. Such classes are kept apart in `elsewhere`: naming
+them is right, not naming them is no miss, and how often they were found is told apart.
+
+Whoever sends to a mobile carrier's server, be it a program, a server or a bot, is a mobile sender as well: what the
+block in force drops is that, whoever sends it.
 """
 
 from __future__ import annotations
@@ -20,44 +23,47 @@ import polars as pl
 
 PRIMARY = ("mail-program", "own-server", "device", "bot", "scanner", "mobile-sender")
 NAMED = frozenset(PRIMARY)
-UNCLEAR, UNSEEN, NOBODY, RELAYED = "unclear", "not listed", "nobody", "relay only"
+UNCLEAR, UNSEEN, NOBODY, ELSEWHERE = "unclear", "not listed", "nobody", "elsewhere"
 ANSWERS = (*PRIMARY, UNCLEAR, UNSEEN)
-_RELAY = "own-relay"
+_CARRIER = "mobile-carrier"
 _TEXTS = pl.List(pl.String)
 
 
 def outcomes(truth: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
     """One row per line that holds a class in the truth or has a row in the findings.
 
-    truth: a row per subscriber × class × kind (subscriber, class, kind, destination_group). found: a row per subscriber
-    (subscriber, class, classes, baseline_5min, baseline_contacts). Columns: subscriber, true (classes on external port
-    25), relayed (classes only through the own relay), seen, found (named classes), main (the class given), primary,
-    answer, and the two baselines (NULL where the line is not listed).
+    truth: rows per subscriber, class, kind and destination_group, with sessions (to external port 25). found: a row
+    per subscriber (subscriber, class, classes, baseline_5min, baseline_contacts). Columns: subscriber, true (classes
+    on external port 25), elsewhere (classes that go only through the own relay or submission ports), seen, found (named
+    classes), main (the class given), primary, answer, and the two baselines (NULL where the line is not listed).
     """
     lines = truth.select("subscriber").unique().join(found.select("subscriber"), on="subscriber", how="full",
                                                      coalesce=True)
-    external = pl.col("destination_group") != _RELAY
+    external = pl.col("sessions") > 0
+    mobile = truth.filter(external & (pl.col("destination_group") == _CARRIER)).with_columns(
+        pl.lit("mobile-sender").alias("class"))
+    truth = pl.concat([truth, mobile])
     named = [pl.when(pl.col("found").list.contains(name)).then(pl.lit(name)) for name in PRIMARY]
     frame = (
         lines.join(_classes(truth.filter(external), "true"), on="subscriber", how="left")
-        .join(_classes(truth.filter(~external), "relayed"), on="subscriber", how="left")
+        .join(_classes(truth.filter(~external), "elsewhere"), on="subscriber", how="left")
         .join(found.select("subscriber", pl.col("class").alias("main"), pl.col("classes").cast(_TEXTS).alias("found"),
                            pl.lit(value=True).alias("seen"), "baseline_5min", "baseline_contacts"),
               on="subscriber", how="left")
-        .with_columns(pl.col("true", "relayed", "found").fill_null(pl.lit([], dtype=_TEXTS)),
+        .with_columns(pl.col("true", "elsewhere", "found").fill_null(pl.lit([], dtype=_TEXTS)),
                       pl.col("seen").fill_null(value=False))
-        .with_columns(pl.col("relayed").list.set_difference("true"), pl.concat_list(named).list.drop_nulls()
+        .with_columns(pl.col("elsewhere").list.set_difference("true"), pl.concat_list(named).list.drop_nulls()
                       .alias("found"))
     )
     return frame.with_columns(primary()).with_columns(_answer()).select(
-        "subscriber", "true", "relayed", "seen", "found", "main", "primary", "answer", "baseline_5min",
+        "subscriber", "true", "elsewhere", "seen", "found", "main", "primary", "answer", "baseline_5min",
         "baseline_contacts").sort("subscriber")
 
 
 def primary() -> pl.Expr:
-    """The true class that costs most to miss; `relay only` and `nobody` where no class holds on external port 25."""
+    """The true class that costs most to miss; `elsewhere` and `nobody` where no class holds on external port 25."""
     name = pl.coalesce(pl.when(pl.col("true").list.contains(each)).then(pl.lit(each)) for each in PRIMARY)
-    other = pl.when(pl.col("relayed").list.len() > 0).then(pl.lit(RELAYED)).otherwise(pl.lit(NOBODY))
+    other = pl.when(pl.col("elsewhere").list.len() > 0).then(pl.lit(ELSEWHERE)).otherwise(pl.lit(NOBODY))
     return pl.coalesce(name, other).alias("primary")
 
 
@@ -78,17 +84,18 @@ def _classes(truth: pl.DataFrame, name: str) -> pl.DataFrame:
 
 def confusion(lines: pl.DataFrame) -> pl.DataFrame:
     """How many lines of each primary class got each answer, each pair that occurs once: primary, answer, lines."""
-    order = pl.Enum([*PRIMARY, RELAYED, NOBODY])
+    order = pl.Enum([*PRIMARY, ELSEWHERE, NOBODY])
     counted = lines.group_by("primary", "answer").agg(pl.len().alias("lines"))
     return counted.with_columns(pl.col("primary").cast(order), pl.col("answer").cast(pl.Enum(ANSWERS))).sort(
         "primary", "answer").with_columns(pl.col("primary", "answer").cast(pl.String))
 
 
 def mixed(lines: pl.DataFrame) -> pl.DataFrame:
-    """Lines that hold several classes: true (joined with +), found, lines; the most frequent first."""
+    """Lines that hold several classes, mobile senders not counted: true (joined with +), found, lines."""
     def words(name: str) -> pl.Expr:
         return pl.col(name).list.sort().list.join(" + ").alias(name)
 
+    lines = lines.with_columns(pl.col("true", "found").list.set_difference(["mobile-sender"]))
     several = lines.filter(pl.col("true").list.len() > 1)
     answer = pl.when(~pl.col("seen")).then(pl.lit(UNSEEN)).when(pl.col("found").list.len() == 0).then(
         pl.lit(UNCLEAR)).otherwise(words("found")).alias("found")
@@ -99,15 +106,14 @@ def mixed(lines: pl.DataFrame) -> pl.DataFrame:
 def by_kind(lines: pl.DataFrame, truth: pl.DataFrame) -> pl.DataFrame:
     """What became of each kind of each class: class, kind, lines, found, answers.
 
-    A row per class and kind of the truth (the relay's kinds with `(relay only)`). `found` counts the lines where the
-    class is among those named; `answers` says what the others were called, the most frequent first. `lines` and
-    `truth` both carry the columns that tell one world's lines from another's (`world`, `sampling`), if any.
+    A row per class and kind of the truth; `elsewhere` follows the kind where it did not go to external port 25.
+    `found` counts the lines where the class is among those named; `answers` says what the others were called, the most
+    frequent first. `lines` and `truth` both carry the columns that tell one world's lines from another's, if any.
     """
     keys = [name for name in ("world", "sampling") if name in lines.columns]
-    pairs = truth.select(*keys, "subscriber", "class", "kind", "destination_group").unique()
-    relayed = (pl.col("destination_group") == _RELAY).all()
-    pairs = pairs.group_by(*keys, "subscriber", "class", "kind").agg(
-        pl.when(relayed).then(pl.lit(" (relay only)")).otherwise(pl.lit("")).first().alias("by"))
+    nowhere = pl.col("sessions").sum() == 0
+    pairs = truth.group_by(*keys, "subscriber", "class", "kind").agg(
+        pl.when(nowhere).then(pl.lit(f" ({ELSEWHERE})")).otherwise(pl.lit("")).alias("by"))
     joined = pairs.join(lines, on=[*keys, "subscriber"], how="left").with_columns(
         pl.col("found").list.contains(pl.col("class")).alias("right"), (pl.col("kind") + pl.col("by")).alias("kind"))
     instead = pl.when(~pl.col("seen")).then(pl.lit(UNSEEN)).when(pl.col("found").list.len() == 0).then(

@@ -30,8 +30,9 @@ rules do in such worlds, not how an ISP's lines are.
   mostly means that none of its packets was seen. Recall counts those as missed; "recall, listed" leaves them out.
   Abstention is a share of those listed.
 - Precision is the share of the lines called so that are so. `nobody`: lines without any class in the truth.
-- `relay only`: what goes only through the ISP's own server. Flows to external port 25 need not show it, so not naming
-  it is no miss; naming it is right.
+- `elsewhere`: what goes only through the ISP's own server, or only on submission ports. Flows to external port 25 need
+  not show it, so not naming it is no miss; naming it is right.
+- A mobile sender is whoever sends to a mobile carrier's server, a bot or a mail server too.
 - Intervals are Wilson's at 95 %; a case is a line.
 - Baselines: more than 10 destinations in 5 minutes (the rule of CESNET NEMEA's smtp_spam_detector), and a number of
   contacts.
@@ -118,7 +119,7 @@ def _sampling(part: Measured, sampling: int) -> str:
             "precision": share("precision"), "bots": of("true"), "found": of("right"), "recall": share("recall"),
             "families called bot": of("families"), "cost": number("per_thousand", 0)}),
         _families(lines),
-        _relayed(lines),
+        _elsewhere(lines),
         "Lines that hold several classes:", _mixed(lines),
         "By kind of sender:",
         table(outcomes.by_kind(lines, part.truth).iter_rows(named=True), {
@@ -144,11 +145,11 @@ def _families(lines: pl.DataFrame) -> str:
             f"{share('share', 4)(called)}.")
 
 
-def _relayed(lines: pl.DataFrame) -> str:
-    words = [f"{row['class']} {row['named']:,} of {row['lines']:,}" for row in measures.relayed(lines).to_dicts()]
+def _elsewhere(lines: pl.DataFrame) -> str:
+    words = [f"{row['class']} {row['named']:,} of {row['lines']:,}" for row in measures.elsewhere(lines).to_dicts()]
     strange = measures.strangers(lines)
-    return (f"Through the own relay only, and named: {', '.join(words) or 'none'}. Lines of nobody that were called "
-            f"something: {strange:,}.")
+    return (f"Not on external port 25 (own relay, submission), and named: {', '.join(words) or 'none'}. Lines of "
+            f"nobody that were called something: {strange:,}.")
 
 
 def _mixed(lines: pl.DataFrame) -> str:

@@ -14,6 +14,9 @@ from pathlib import Path
 import polars as pl
 
 import op25b
+from op25b.api import OpenWorkspace
+from op25b.readers.base import address_of
+from op25b.workspace import SETTINGS_FILE
 from tests.evaluation.calibration import MAIN
 from tests.evaluation.worlds import World
 
@@ -37,14 +40,40 @@ def run(world: World, sampling: int, directory: Path, *, keep: bool = False) -> 
     opened = op25b.open(home)
     opened.ingest()
     opened.build()
-    found = opened.findings()
     truth = pl.read_csv(home / "truth.csv", infer_schema_length=None, schema_overrides={"subscriber": pl.String})
     names = {name: opened.pseudonym(name) for name in truth["subscriber"].unique()}
     truth = truth.with_columns(pl.col("subscriber").replace_strict(names, return_dtype=pl.String))
+    if world.flows_only:
+        addresses = only_address(opened.sql("SELECT DISTINCT subscriber, ip_first FROM lease"))
+        opened = without_everything_but_flows(home)
+        found, truth = opened.findings(), truth.with_columns(
+            pl.col("subscriber").replace_strict(addresses, default=None)).drop_nulls("subscriber")
+        found = found.filter(pl.col("subscriber").is_in([*addresses.values()]))
+    else:
+        found = opened.findings()
     if not keep:
         shutil.rmtree(home)
     label = [pl.lit(world.name).alias("world"), pl.lit(sampling).alias("sampling")]
     return Result(truth.with_columns(label), found.with_columns(label), long(found).with_columns(label))
+
+
+def only_address(leases: pl.DataFrame) -> dict[str, str]:
+    """The address of each line that had one only, and alone; leases: subscriber, ip_first."""
+    alone = leases.filter((pl.len().over("subscriber") == 1) & (pl.len().over("ip_first") == 1))
+    return {line: address_of(key) for line, key in alone.select("subscriber", "ip_first").iter_rows()}
+
+
+def without_everything_but_flows(home: Path) -> OpenWorkspace:
+    """The same workspace, its lake made anew from the flows alone."""
+    settings = home / SETTINGS_FILE
+    parts = settings.read_text(encoding="utf-8").split("\n\n")
+    dropped = ("[[inputs.mail]]", "[[inputs.leases]]", "[[inputs.subscribers]]")
+    settings.write_text("\n\n".join(part for part in parts if not part.startswith(dropped)), encoding="utf-8")
+    opened = op25b.open(home)
+    shutil.rmtree(opened.workspace.lake_path)
+    opened.ingest()
+    opened.build()
+    return opened
 
 
 def synthesise(world: World, sampling: int, home: Path) -> None:

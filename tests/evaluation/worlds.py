@@ -22,6 +22,7 @@ class World:
     subscribers: int = 5000
     days: int = 21
     parameters: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
+    flows_only: bool = False  # neither leases nor mail logs nor a list of subscribers: a line is an address
 
     def toml(self) -> str:
         """The changed parameters as the file that `op25b synth --parameters` reads."""
@@ -63,4 +64,7 @@ WORLDS = (
     World("offices", "a third of the lines are offices: servers, printers, working hours", 108, subscribers=3000,
           parameters={"population": {"office_share": 0.35}, "devices": {"printer_office_share": 0.15,
                                                                        "company_share": 0.5}}),
+    World("flows only", "no leases, mail logs or customer list; addresses stay, or nobody would know their truth",
+          109, days=14, flows_only=True, parameters={
+              "access": {"dial_share": 0.0, "router_session_days": 100000.0, "fixed_session_days": 100000.0}}),
 )
