@@ -13,6 +13,7 @@ import sys
 # isort: off
 from op25b.cli import data  # noqa: F401
 from op25b.cli import answers  # noqa: F401
+from op25b.cli import estimate  # noqa: F401
 from op25b.cli import policies  # noqa: F401
 from op25b.cli import reports  # noqa: F401
 from op25b.cli import synth  # noqa: F401
