@@ -20,8 +20,8 @@ import polars as pl
 import pyarrow as pa
 
 from op25b import schema
-from op25b.ingest.files import FileResult, NewFile, plan, source_of
-from op25b.ingest.reading import WORKERS, Job, together
+from op25b.ingest.files import FileResult, Hashes, NewFile, plan, source_of
+from op25b.ingest.reading import HELD_BYTES, WORKERS, Job, together
 from op25b.lake import Lake
 from op25b.pseudonyms import Pseudonyms
 from op25b.readers.base import TABLE_OF
@@ -54,12 +54,16 @@ def ingest(workspace: Workspace, progress: Callable[[Progress], None] = lambda _
     `progress` is called after each batch of rows. An unreadable file fails alone: its result says why.
     """
     lake = Lake(workspace.lake_path)
-    pseudonyms = Pseudonyms.load(workspace.key_path)
     with lake.writing("ingest"):
-        results, new = plan(workspace, lake)
+        pseudonyms = Pseudonyms.load(workspace.key_path)
+        hashes = Hashes(workspace.lake_path / ".hashes.json")
+        results, new = plan(workspace, lake, hashes)
         state = Progress(len(new), sum(file.result.bytes for file in new))
         progress(state)
-        _Writing(workspace, lake, pseudonyms, state, progress).write(new)
+        try:
+            _Writing(workspace, lake, pseudonyms, state, progress).write(new)
+        finally:
+            hashes.save()
     return results
 
 
@@ -92,7 +96,7 @@ class _Writing:
         scratch = self._workspace.lake_path / ".parts"
         with ThreadPoolExecutor(WORKERS) as pool:
             def started(group: list[NewFile]) -> list[tuple[Job, Future[None]]]:
-                jobs = [Job(file, scratch) for file in group]
+                jobs = [Job(file, scratch, HELD_BYTES // len(group)) for file in group]
                 return [(job, pool.submit(job.start)) for job in jobs]
 
             groups = _groups(files)

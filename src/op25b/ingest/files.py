@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +22,16 @@ from op25b.errors import InputError, Op25bError
 from op25b.lake import Lake
 from op25b.readers import Format, Kind, Source, choose
 from op25b.readers.base import BOUNDARY
-from op25b.readers.content import Content, Known, examine
+from op25b.readers.content import HEAD_BYTES, Content, Known, end_of_records, examine, may_be_known, start_of
 from op25b.readers.text import compression
 from op25b.workspace import FlowInput, Input, LeaseInput, MailInput, SubscriberInput, Workspace
 
 # A log written to this recently may end in half a record, which is left for the next time.
 RECENT_SECONDS = 300
+# Files larger than this are read while they are hashed, where their start says that they are new.
+LARGE_BYTES = 4 * 2**20
+# How much larger a compressed log is when it is unpacked, about.
+_UNPACKED = 8
 
 
 @dataclass
@@ -40,6 +46,7 @@ class FileResult:
     kind: Kind
     state: str
     sha256: str = ""
+    head: str | None = None
     format: str = ""
     bytes: int = 0
     rows_read: int = 0
@@ -61,12 +68,16 @@ class FileResult:
 
 @dataclass(frozen=True)
 class NewFile:
-    """A file with new content; `weight` is about how many bytes of it are to be read when it is unpacked."""
+    """A file with new content; `weight` is about how many bytes of it are to be read when it is unpacked.
+
+    `hash` fills in the result's hash, and is to be called before the file's rows are written.
+    """
 
     result: FileResult
     source: Source
     format: Format
     weight: int
+    hash: Callable[[], None]
 
     @property
     def transaction(self) -> str:
@@ -74,10 +85,24 @@ class NewFile:
         return f"{self.format.kind}/{self.result.sha256}"
 
 
-def plan(workspace: Workspace, lake: Lake) -> tuple[list[FileResult], list[NewFile]]:
+@dataclass(frozen=True)
+class _Found:
+    """What a file is, before its content is hashed: `end` is where its last whole record ends.
+
+    A file that `is_new` begins with no content that is known, by the hash of its first bytes, `head`.
+    """
+
+    form: Format
+    status: os.stat_result
+    boundary: bytes | None
+    end: int | None
+    head: str
+    is_new: bool
+
+
+def plan(workspace: Workspace, lake: Lake, hashes: Hashes) -> tuple[list[FileResult], list[NewFile]]:
     """One result per input file, in the settings' order, and those files that have something new."""
     known = _Known(lake)
-    hashes = _Hashes(workspace.lake_path / ".hashes.json")
     results: dict[tuple[Kind, Path], FileResult] = {}
     named: list[tuple[FileResult, Input]] = []
     for kind, settings in _inputs(workspace):
@@ -94,20 +119,23 @@ def plan(workspace: Workspace, lake: Lake) -> tuple[list[FileResult], list[NewFi
                 named.append((result, settings))
     look = _Look(workspace, hashes, known)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        new = [look.at(*file, found) for file, found in
-               zip(named, pool.map(lambda file: look.first(*file), named), strict=True)]
-    hashes.save()
+        found = list(pool.map(lambda file: look.first(*file), named))
+        # What begins like another file of this run may be the same, so both are hashed first.
+        heads = Counter(each.head for each in found if each)
+        alone = [each is not None and heads[each.head] == 1 for each in found]
+        contents = pool.map(lambda file, *each: look.second(file[0], *each), named, found, alone)
+        new = [look.at(*file, each, content) for file, each, content in zip(named, found, contents, strict=True)]
     return list(results.values()), [file for file in new if file]
 
 
 class _Look:
     """Looks at files: at each alone (any number at a time), then at one after the other."""
 
-    def __init__(self, workspace: Workspace, hashes: _Hashes, known: _Known) -> None:
+    def __init__(self, workspace: Workspace, hashes: Hashes, known: _Known) -> None:
         self._workspace, self._hashes, self._known = workspace, hashes, known
 
-    def first(self, result: FileResult, settings: Input) -> tuple[Format, Content] | None:
-        """Format and content; None of a file still being written, unchanged since it was read, or unreadable."""
+    def first(self, result: FileResult, settings: Input) -> _Found | None:
+        """What the file is; None of one still being written, unchanged since it was read, or unreadable."""
         path = result.path
         try:
             result.bytes = path.stat().st_size
@@ -119,21 +147,38 @@ class _Look:
                 result.state = "known"
                 return None
             form, _ = choose(path, result.kind, settings.format)
-            packed = compression(path) is not None
-            recent = not packed and time.time() - path.stat().st_mtime < RECENT_SECONDS
-            return form, examine(path, self._known.of(result.kind), BOUNDARY.get(form.growth) if recent else None)
+            status, packed = path.stat(), compression(path) is not None
+            recent = not packed and time.time() - status.st_mtime < RECENT_SECONDS
+            boundary = BOUNDARY.get(form.growth) if recent else None
+            end = None if packed else end_of_records(path, status.st_size, boundary)
+            start = start_of(path)
+            is_new = status.st_size > LARGE_BYTES and (packed or end is not None) and not may_be_known(
+                start, self._known.of(result.kind))
+            return _Found(form, status, boundary, end, hashlib.sha256(start).hexdigest(), is_new)
         except (Op25bError, OSError) as error:
             result.state, result.error = "failed", str(error)
             return None
 
-    def at(self, result: FileResult, settings: Input, found: tuple[Format, Content] | None) -> NewFile | None:
-        """What there is to read of a file; None when all of its content is known, also from a file before it."""
-        if found is None:
+    def second(self, result: FileResult, found: _Found | None, alone: bool) -> Content | None:
+        """The content of a file that may be known, or that is not `alone` in how it begins; None of others."""
+        if found is None or (found.is_new and alone):
             return None
-        form, content = found
-        result.sha256, result.content_bytes, result.format = content.sha256, content.length, form.name
-        if not content.held_back:
-            self._hashes.remember(result.path, content.sha256)
+        try:
+            return examine(result.path, self._known.of(result.kind), found.boundary)
+        except (Op25bError, OSError) as error:
+            result.state, result.error = "failed", str(error)
+            return None
+
+    def at(self, result: FileResult, settings: Input, found: _Found | None, content: Content | None) -> NewFile | None:
+        """What there is to read of a file; None when all of its content is known, also from a file before it."""
+        if found is None or result.state == "failed":
+            return None
+        form, result.format = found.form, found.form.name
+        if content is None:
+            weight = result.content_bytes = result.bytes * _UNPACKED if found.end is None else found.end
+            source = source_of(self._workspace, result.path, settings)
+            return NewFile(result, source, form, weight, partial(self._hash, result, found))
+        self._hashed(result, found, content)
         if self._known.holds(result.kind, content.sha256) or (content.length == 0 and content.held_back):
             result.state = "known" if content.length else "open"
             return None
@@ -147,7 +192,16 @@ class _Look:
             result.offset, result.first_line = content.before.length, content.first_line
             source = replace(source, resume=content.before.last)
         self._known.add(result.kind, content.sha256)  # the same content may have a second name in this run
-        return NewFile(result, source, form, result.content_bytes - result.offset)
+        return NewFile(result, source, form, result.content_bytes - result.offset, lambda: None)
+
+    def _hash(self, result: FileResult, found: _Found) -> None:
+        self._hashed(result, found, examine(result.path, (), end=found.end))
+
+    def _hashed(self, result: FileResult, found: _Found, content: Content) -> None:
+        result.sha256, result.content_bytes = content.sha256, content.length
+        result.head = found.head if content.length >= HEAD_BYTES else None
+        if not content.held_back and found.end in {None, found.status.st_size}:
+            self._hashes.remember(result.path, found.status, content.sha256)
 
 
 class _Known:
@@ -165,7 +219,7 @@ class _Known:
                 continue
             held_rows = row["rows_read"] > 0 or row["offset"] > 0
             self._contents.setdefault(row["kind"], []).append(
-                Known(row["sha256"], row["content_bytes"], held_rows, row["last"]))
+                Known(row["sha256"], row["content_bytes"], held_rows, row["last"], row["head"]))
 
     def add(self, kind: str, sha256: str) -> None:
         """Content that this run reads."""
@@ -205,7 +259,7 @@ def source_of(workspace: Workspace, path: Path, settings: Input) -> Source:
     raise TypeError(msg)
 
 
-class _Hashes:
+class Hashes:
     """SHA-256 of files; remembered by path, size and modification time, so that a run with nothing new is quick."""
 
     def __init__(self, cache: Path) -> None:
@@ -228,9 +282,8 @@ class _Hashes:
         self._used[str(path)] = entry
         return str(entry[2])
 
-    def remember(self, path: Path, sha256: str) -> None:
-        """The hash of the whole content of a file as it is now."""
-        status = path.stat()
+    def remember(self, path: Path, status: os.stat_result, sha256: str) -> None:
+        """The hash of the whole content of a file as it was when this was its status."""
         self._used[str(path)] = [status.st_size, status.st_mtime_ns, sha256]
 
     def save(self) -> None:

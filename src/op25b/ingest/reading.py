@@ -23,6 +23,8 @@ from op25b.readers.content import part
 from op25b.readers.text import bytes_read
 
 SMALL_BYTES = 4 * 2**20
+# Rows of a group's files that are read before it is known what the lake calls the files.
+HELD_BYTES = 128 * 2**20
 WORKERS = os.cpu_count() or 1
 _TIME_OF = {"flow": "first_seen", "mail_event": "at", "lease_record": "at", "subscriber_record": None}
 # More minutes than this between the first and the last row are looked at one by one.
@@ -35,6 +37,7 @@ class Job:
 
     file: NewFile
     scratch: Path
+    held_bytes: int = HELD_BYTES
     batches: Iterator[Batch] = field(default_factory=lambda: iter(()))
     rejected: list[pl.DataFrame] = field(default_factory=list)
     done: bool = False
@@ -55,19 +58,32 @@ class Job:
         return min(size, size * bytes_read(self._opened) // max(whole, 1))
 
     def start(self) -> None:
-        """Read the first batch (of a small file all), so that a file that fails before it is part of no commit."""
+        """Read the first batch (of a small file all), so that a file that fails before it is part of no commit.
+
+        A large file is hashed meanwhile, and its first batches are held until the hash is known.
+        """
         self.batches = self._read()
         first: list[Batch] = []
-        try:
-            for batch in self.batches:
-                first.append(batch)
-                if self.file.weight > SMALL_BYTES:
-                    break
-        except (Op25bError, OSError) as error:
-            if not first:
-                self.result.state, self.result.error = "failed", str(error)
-            self.batches = _raising(error)
+        with ThreadPoolExecutor(1) as pool:
+            hashed = pool.submit(self.file.hash)
+            try:
+                for batch in self.batches:
+                    first.append(batch)
+                    enough = hashed.done() or sum(held.rows.estimated_size() for held in first) > self.held_bytes
+                    if self.file.weight > SMALL_BYTES and enough:
+                        break
+            except (Op25bError, OSError) as error:
+                if not first:
+                    self._fail(error)
+                self.batches = _raising(error)
+            try:
+                hashed.result()
+            except (Op25bError, OSError) as error:
+                self._fail(error)
         self.batches = itertools.chain(first, self.batches)
+
+    def _fail(self, error: Exception) -> None:
+        self.result.state, self.result.error = "failed", str(error)
 
     def _read(self) -> Iterator[Batch]:
         """The batches of the part of the file that is to be read, its lines counted from the file's beginning."""

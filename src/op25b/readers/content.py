@@ -17,21 +17,27 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO
 
-from op25b.readers.text import DAMAGE, compression, opened, readable
+from op25b.readers.text import DAMAGE, compression, ending, opened, readable
 
 _PIECE = 2**20
+# Files whose first bytes, so many, are the same may be the same; of others that is ruled out at once.
+HEAD_BYTES = 2**16
 # Sessions and messages that are under way are begun within so much log before, or are long ones.
 CONTEXT_BYTES = 2**20
 
 
 @dataclass(frozen=True)
 class Known:
-    """Content that is in the lake: hash and length (decompressed), whether it held any row, its last event's time."""
+    """Content that is in the lake: hash and length (decompressed), whether it held any row, its last event's time.
+
+    `head` is the hash of its first `HEAD_BYTES` where it has so many; an older op25b did not note it.
+    """
 
     sha256: str
     length: int
     held_rows: bool
     last: datetime | None
+    head: str | None = None
 
 
 @dataclass(frozen=True)
@@ -49,11 +55,50 @@ class Content:
     first_line: int = 1  # the number of the line that follows `before`
 
 
-def examine(path: Path, known: Sequence[Known], boundary: bytes | None = None) -> Content:
+def start_of(path: Path) -> bytes:
+    """The first `HEAD_BYTES` of a file's decompressed content; of a shorter or damaged file what there is."""
+    held = bytearray()
+    with opened(path, watched=False) as stream:
+        try:
+            while len(held) < HEAD_BYTES and (piece := stream.read(HEAD_BYTES - len(held))):
+                held += piece
+        except DAMAGE:
+            pass
+    return bytes(held)
+
+
+def may_be_known(start: bytes, known: Sequence[Known]) -> bool:
+    """Whether a file with this start may begin with content that is known."""
+    lengths = sorted({entry.length for entry in known if 0 < entry.length < HEAD_BYTES})
+    digest, done, short = hashlib.sha256(), 0, set()
+    for length in lengths:
+        digest.update(start[done:length])
+        done = length
+        short.add(digest.hexdigest())
+    head = hashlib.sha256(start).hexdigest()
+    return any(entry.sha256 in short if entry.length < HEAD_BYTES else entry.head in {None, head}
+               for entry in known if entry.length)
+
+
+def end_of_records(path: Path, size: int, boundary: bytes | None) -> int | None:
+    """Where the last whole record of the first `size` bytes of a plain file ends; None where that is far from the end.
+
+    Without `boundary` (what ends a record) the file is finished, and they end at its end.
+    """
+    if boundary is None:
+        return size
+    with opened(path, size, watched=False) as stream:
+        begin = max(size - _PIECE, 0)
+        stream.seek(begin)
+        found = stream.read(size - begin).rfind(boundary)
+    return begin + found + len(boundary) if found >= 0 else None
+
+
+def examine(path: Path, known: Sequence[Known], boundary: bytes | None = None, end: int | None = None) -> Content:
     """Hash a file's decompressed content once, looking for known content at its beginning.
 
-    With `boundary` (what ends a record) the content ends after its last occurrence, without it at the end of the file.
-    Compressed files are finished, so no boundary is given for them.
+    With `boundary` (what ends a record) the content ends after its last occurrence, without it at `end` or the end of
+    the file. Compressed files are finished, so neither is given for them.
     """
     sizes: dict[int, list[Known]] = {}
     for entry in known:
@@ -67,7 +112,7 @@ def examine(path: Path, known: Sequence[Known], boundary: bytes | None = None) -
     newlines, first_line = 0, 1
     # Read into the same memory again and again: fresh memory for each piece takes as long as the hash.
     held = bytearray(_PIECE)
-    with opened(path) as stream:
+    with opened(path, end, watched=False) as stream:
         while not damaged:
             try:
                 size = _read(stream, held)
@@ -77,8 +122,8 @@ def examine(path: Path, known: Sequence[Known], boundary: bytes | None = None) -
             if not size:
                 break
             piece = memoryview(held)[:size]
-            end = position + len(piece)
-            cuts = {mark for mark in marks if position < mark <= end}
+            reached = position + len(piece)
+            cuts = {mark for mark in marks if position < mark <= reached}
             last = _after_last(boundary or b"\n", previous, held, size)
             start = 0
             for stop in sorted({*(mark - position for mark in cuts), *([last] if last else []), len(piece)}):
@@ -93,8 +138,8 @@ def examine(path: Path, known: Sequence[Known], boundary: bytes | None = None) -
                         before, first_line = found, newlines + 1
                 if stop == last:
                     ended, ended_at = digest.copy(), position + stop
-            position, previous = end, bytes(piece[-8:])
-            marks = [mark for mark in marks if mark > end]
+            position, previous = reached, bytes(piece[-8:])
+            marks = [mark for mark in marks if mark > reached]
     if boundary is None and not damaged:
         ended, ended_at = digest, position
     if before is not None and before.length > ended_at:
@@ -130,8 +175,12 @@ def part(path: Path, start: int, end: int, below: Path, *, context: bool = False
     Without anything to leave out it is the file itself. With `context` some whole lines before `start` come first; how
     many is the second value.
     """
-    if start == 0 and (compression(path) is not None or end == path.stat().st_size):
+    if start == 0 and compression(path) is not None:
         yield path, 0
+        return
+    if start == 0 and end == path.stat().st_size:
+        with ending(path, end):
+            yield path, 0
         return
     below.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=below) as directory:

@@ -64,19 +64,33 @@ def readable(path: Path) -> Iterator[None]:
 
 
 _BYTES_READ: Counter[Path] = Counter()
+_ENDS: dict[Path, int] = {}
 
 
 class _Metered(io.FileIO):
-    """A file whose reading can be watched."""
+    """A file whose reading can be watched, and that ends where it is told to."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, end: int | None, *, watched: bool) -> None:
         super().__init__(path)
-        self._path = path
+        self._path, self._end, self._watched = path, end, watched
 
     def readinto(self, buffer: Any) -> int | None:
+        if self._end is not None:
+            buffer = memoryview(buffer)[: max(self._end - self.tell(), 0)]
         count = super().readinto(buffer)
-        _BYTES_READ[self._path] += count or 0
+        if self._watched:
+            _BYTES_READ[self._path] += count or 0
         return count
+
+
+@contextmanager
+def ending(path: Path, end: int) -> Iterator[None]:
+    """A plain file's end, for all that open it meanwhile: what a log grows by while it is read is for the next time."""
+    _ENDS[path] = end
+    try:
+        yield
+    finally:
+        del _ENDS[path]
 
 
 def bytes_read(path: Path) -> int:
@@ -85,15 +99,21 @@ def bytes_read(path: Path) -> int:
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[IO[bytes]]:
-    """Open a plain or compressed file for reading its decompressed bytes."""
+def opened(path: Path, end: int | None = None, *, watched: bool = True) -> Iterator[IO[bytes]]:
+    """Open a plain or compressed file for reading its decompressed bytes, a plain one up to `end` where one is given.
+
+    With `watched`, `bytes_read` tells how far the reading is.
+    """
     with readable(path):
         packed = compression(path)
-        raw = cast("IO[bytes]", io.BufferedReader(_Metered(path), _PIECE_BYTES))
-    _BYTES_READ[path] = 0
+        last = (_ENDS.get(path) if end is None else end) if packed is None else None
+        raw = cast("IO[bytes]", io.BufferedReader(_Metered(path, last, watched=watched), _PIECE_BYTES))
+    if watched:
+        _BYTES_READ[path] = 0
     with raw, _unpacked(raw, packed) as stream:
         yield stream
-    del _BYTES_READ[path]
+    if watched:
+        del _BYTES_READ[path]
 
 
 def _unpacked(raw: IO[bytes], packed: str | None) -> IO[bytes]:
