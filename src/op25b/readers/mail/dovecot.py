@@ -7,11 +7,14 @@
 | submission | `Successfully relayed message: from=<a@b>, size=1, id=..., reply=...` | accepted, queued, delivery |
 | submission | `Failed to relay message: from=<a@b>, ..., reply=...` | rejected |
 | lmtp, lda | `saved mail to INBOX` | none: the server that handed the mail over logs the delivery |
+| auth, auth-worker | `pam(a,198.18.0.7): unknown user` | none: the service that asked logs the failed login |
 
 Sources: the programs of 2.3.19 and their settings (`login_log_format_elements`), forms of 1.x to 2.4.
 A login does not say on which port it was: `listener_port` is 143 or 110 for a connection without TLS, 587 for
-submission, `lport=` where the log has it, else NULL (TLS on 993 and 995, or begun on 143 and 110). `mta_host` of a log
-that Dovecot writes itself is the file's name without what rotation adds.
+submission, `lport=` where the log has it, else NULL (TLS on 993 and 995, or begun on 143 and 110, also where a proxy
+before Dovecot does it: `secured`). `mta_host` of a log that Dovecot writes itself is the file's name without what
+rotation adds. An attempt that the client broke off (`aborted authentication`) or that the server could not decide
+counts as failed, as with Postfix.
 """
 
 from __future__ import annotations
@@ -51,9 +54,12 @@ _LOGIN = (
     r"^(?:Login|Logged in): (?:user=)?<(?P<user>.*)>, (?:method=(?P<method>[^,]*), )?rip=(?P<ip>[^,]*)"
     r"(?:, lip=[^,]*)?(?P<more>(?:, [^<>]*)?)(?:session=<[^>]*>)?.*$"
 )
+# What the last attempt failed for, where that is said instead of their number (client-common.c).
+_ONCE = ("proxy dest auth failed|aborted authentication|auth service reported temporary failure|user disabled"
+         "|password expired|sent invalid base64|(?:anonymous )?logins? disabled")
 _FAILED = (
     # 1.x to 2.4 begin in many ways (`Disconnected`, `Aborted login`, `Remote closed connection`, ...).
-    r"^[^<]*?\((?:auth failed, (?P<count>[0-9]+) attempts|proxy dest auth failed"
+    rf"^[^<]*?\((?:auth(?:orization)? failed, (?P<count>[0-9]+) attempts|{_ONCE}"
     r"|tried to use (?:disallowed|disabled|unsupported) [a-z ]*auth)[^)]*\).*?: "
     r"(?:user=<(?P<user>.*)>, )?(?:method=(?P<method>[^,]*), )?rip=(?P<ip>[^,]*)(?:, lip=[^,]*)?(?P<more>(?:, [^<>]*)?)"
 )
@@ -69,7 +75,7 @@ _LOGIN_PROCESS = service.str.ends_with("-login").fill_null(value=False)
 _KINDS = {
     "login": _LOGIN_PROCESS & body.str.contains(r"^(?:Login|Logged in): "),
     "failed": _LOGIN_PROCESS
-    & body.str.contains(r"\((?:auth failed, [0-9]+ attempts|proxy dest auth failed|tried to use )"),
+    & body.str.contains(rf"\((?:auth(?:orization)? failed, [0-9]+ attempts|{_ONCE}|tried to use )"),
     "relayed": service.eq("submission") & body.str.starts_with("Successfully relayed message: "),
     "refused": service.eq("submission") & body.str.starts_with("Failed to relay message: "),
 }
@@ -78,7 +84,8 @@ _KINDS = {
 class Dovecot:
     """Dovecot's lines; remembers from where the sessions of submission came."""
 
-    marks: ClassVar[str] = r"Login: |Logged in: |auth failed|tried to use |relayed message: |relay message: "
+    marks: ClassVar[str] = (r"Login: |Logged in: |auth failed|tried to use |relayed message: |relay message: "
+                            rf"|\((?:authorization failed|{_ONCE})")
     programs: ClassVar[str] = rf"dovecot(?:-[a-z0-9]+)?|{_OWN}"
 
     def __init__(self, own_host: str = "-") -> None:
@@ -128,7 +135,7 @@ def read(source: Source, block_bytes: int = BLOCK_BYTES) -> Iterator[Batch]:
 def _port() -> pl.Expr:
     """The port where the log has it or it can be only one."""
     more = pl.col("more")
-    without_tls = ~more.str.contains(r"\bTLS\b").fill_null(value=False)
+    without_tls = ~more.str.contains(r"\bTLS|\bsecured\b").fill_null(value=False)
     plain = service.replace_strict({"imap-login": 143, "pop3-login": 110, "managesieve-login": 4190}, default=None,
                                    return_dtype=pl.Int32)
     known = port(more.str.extract(r"\blport=([0-9]+)"))
