@@ -26,6 +26,12 @@ def test_another_key_gives_other_pseudonyms() -> None:
     assert Pseudonyms(KEY).of("a") != Pseudonyms(KEY[::-1]).of("a")
 
 
+def test_a_chain_of_keys_is_the_pseudonym_of_the_pseudonym() -> None:
+    old, new = KEY, KEY[::-1]
+    assert Pseudonyms(old, new).of("ME0002001") == Pseudonyms(new).of(Pseudonyms(old).of("ME0002001"))
+    assert is_pseudonym(Pseudonyms(old, new).of("ME0002001"))
+
+
 def test_columns_are_replaced_and_null_stays_null() -> None:
     names = Pseudonyms(KEY)
     frame = pl.DataFrame({"user": ["a", None, "b", "a"], "n": [1, 2, 3, 4]})

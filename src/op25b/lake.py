@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from op25b import keyfile
 from op25b.errors import LakeError
 
 if TYPE_CHECKING:
@@ -135,10 +136,25 @@ class Lake:
             writer_properties=_written(rows.schema.names),
         )
 
+    def rewrite(self, table: str, rows: pa.RecordBatchReader, transaction: str) -> None:
+        """Replace all rows of a table in one commit that also records `transaction`; those of files stay recorded."""
+        from deltalake import CommitProperties, Transaction, write_deltalake
+
+        write_deltalake(
+            self._uri(table),
+            rows,
+            mode="overwrite",
+            partition_by=["day"] if rows.schema.names[0] == "day" else None,
+            commit_properties=CommitProperties(app_transactions=[Transaction(app_id=transaction, version=1)]),
+            writer_properties=_written(rows.schema.names),
+        )
+
     @contextmanager
     def writing(self, purpose: str) -> Iterator[None]:
         """Hold the lake as its only writer; a second writer gets a `LakeError` that names the first."""
         self.root.mkdir(parents=True, exist_ok=True)
+        if purpose != keyfile.COMMAND:
+            keyfile.refuse_rotating(self.root)
         descriptor = os.open(self.root / ".writer", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             try:

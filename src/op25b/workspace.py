@@ -295,9 +295,14 @@ class Support(Settings):
 
 
 class Privacy(Settings):
-    """`[privacy]`: where the key of the pseudonyms lies; never inside the lake."""
+    """`[privacy]`: the key of the pseudonyms and the log of its uses, never inside the lake; what reports hide.
+
+    `small_cell`: counts of lines from 1 to one less are suppressed in reports; 1 suppresses none.
+    """
 
     key_file: str = "op25b.key"
+    audit_log: str = "op25b-audit.jsonl"
+    small_cell: Annotated[int, Field(ge=1)] = 5
 
 
 class DuckDB(Settings):
@@ -400,9 +405,19 @@ class Workspace:
     @property
     def key_path(self) -> Path:
         """The key file of the pseudonyms."""
-        path = (self.root / self.config.privacy.key_file).resolve()
-        if path.is_relative_to(self.lake_path):
-            msg = (f"{self.root / SETTINGS_FILE}: privacy.key_file lies inside the lake\n"
+        return self._outside_lake("key_file")
+
+    @property
+    def audit_path(self) -> Path:
+        """The log of the uses of the key: who looked up whom, and why."""
+        return self._outside_lake("audit_log")
+
+    def _outside_lake(self, setting: str) -> Path:
+        """A file of `[privacy]`; its directory is resolved, the file not: whether it is a link is its reader's matter."""
+        path = self.root / Path(getattr(self.config.privacy, setting)).expanduser()
+        path = path.parent.resolve() / path.name
+        if path.resolve().is_relative_to(self.lake_path) or path.is_relative_to(self.lake_path):
+            msg = (f"{self.root / SETTINGS_FILE}: privacy.{setting} lies inside the lake\n"
                    f"  move it out of {self.lake_path}")
             raise SettingsError(msg)
         return path

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from op25b import schema
+from op25b import keyfile, schema
 from op25b.engine.pipelines import direct_inputs, ingredients, pipelines
 from op25b.engine.reference import destination_networks
 from op25b.lake import Lake
@@ -35,6 +35,7 @@ def connect(workspace: Workspace) -> DuckDBPyConnection:
     """A new in-memory connection with the workspace's limits; extensions are never fetched."""
     import duckdb
 
+    keyfile.refuse_rotating(workspace.lake_path)
     settings = workspace.config.engine.duckdb
     spill = workspace.lake_path / ".spill"
     config: dict[str, str | bool | int | float | list[str]] = {

@@ -55,7 +55,7 @@ def ingest(workspace: Workspace, progress: Callable[[Progress], None] = lambda _
     """
     lake = Lake(workspace.lake_path)
     with lake.writing("ingest"):
-        pseudonyms = Pseudonyms.load(workspace.key_path)
+        pseudonyms = Pseudonyms.load(workspace.key_path, lake.root, writes=True)
         hashes = Hashes(workspace.lake_path / ".hashes.json")
         results, new = plan(workspace, lake, hashes)
         state = Progress(len(new), sum(file.result.bytes for file in new))
