@@ -87,15 +87,16 @@ def _counted(frame: pl.DataFrame) -> pl.DataFrame:
 def _split(total: pl.Expr) -> pl.Expr:
     """Packets back, out of the total of both directions.
 
-    0 where no bytes came back. Else half, as TCP acknowledges about as often as it sends, moved to where all frames
-    are of 54 to 1514 bytes; that leaves one number for refused connections. Larger frames exist (offloading), so 54
-    counts for more.
+    0 where no bytes came back, all where none went there. Else half, as TCP acknowledges about as often as it sends,
+    moved to where all frames are of 54 to 1514 bytes; that leaves one number for refused connections. Larger frames
+    exist (offloading), so 54 counts for more.
     """
     there, back = pl.col("bytes"), pl.col("reply_bytes")
     small = pl.max_horizontal(total // 2, -(-back // _LARGEST))
     fair = pl.min_horizontal(small, total + (-there // _LARGEST))
     enough = pl.max_horizontal(fair, pl.lit(1), total - there // _SMALLEST)
-    return pl.when(back == 0).then(0).otherwise(pl.min_horizontal(enough, total - 1, back // _SMALLEST))
+    both = pl.min_horizontal(enough, total - 1, back // _SMALLEST)
+    return pl.when(back == 0).then(0).when(there == 0).then(total).otherwise(both)
 
 
 def _timed(frame: pl.DataFrame, zone: str) -> pl.DataFrame:

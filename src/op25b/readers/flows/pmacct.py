@@ -1,7 +1,8 @@
 """Files of pmacct's print plugin, CSV and JSON: only the primitives that were asked for in `aggregate`, in its order.
 
 Times are text in the local time of the machine, RFC 3339 or seconds since 1970, by the daemon's `timestamps_*`
-settings; `0000-00-00 00:00:00` is none. A sampling rate of 0 is unknown.
+settings; `0000-00-00 00:00:00` is none, and so is the local time of second 0 (up to 1.7.1). A sampling rate of 0 is
+unknown.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ _JSON = {
     "sampling_interval": ("sampling_rate",), "exporter": ("peer_ip_src",),
 }
 _REQUIRED = ("first_seen", *REQUIRED)
+_SECOND_0 = r"^(?:1969-12-31|1970-01-0[12])[T ]"  # in any time zone
 _REMEDY = ("the daemon needs 'aggregate: src_host, dst_host, src_port, dst_port, proto, tcpflags, timestamp_start, "
            "timestamp_end'")
 
@@ -66,7 +68,7 @@ def _timed(frame: pl.DataFrame, zone: str) -> pl.DataFrame:
     frame = frame.with_columns(pl.when(~none[name]).then(pl.col(name)).alias(name) for name in there)
     absent = [pl.lit(None, pl.String).alias(name) for name in ("last_seen", "received") if name not in there]
     frame = frame.with_columns(absent)
-    endless = frame["last_seen"].is_null()
+    endless = frame["last_seen"].is_null() | frame["last_seen"].str.contains(_SECOND_0)
     frame = frame.with_columns(fields.times(frame[name], zone) for name in ("first_seen", "last_seen", "received"))
     end = pl.when(endless).then(pl.col("first_seen")).otherwise(pl.col("last_seen"))
     return frame.with_columns(end.alias("last_seen"))

@@ -7,7 +7,8 @@
 The hexadecimal number is UTC whatever the header's zone: of the event in an allocation or an SRX release, of the
 allocation in an interim message. In an MX release it is taken for the allocation where it is more than a minute
 earlier than the header's time. The header's time counts for everything else, in the input's time zone where it names
-none. Other messages of the same log are none of our business. Messages go over UDP and get lost.
+none; a collector may have written its own stamp before the router's, and the first one is read. Other messages of the
+same log are none of our business. Messages go over UDP and get lost.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ _MARK = r"RT_SRC_NAT_PBA_(?:ALLOC|RELEASE|INTERIM)|NAT_PORT_BLOCK_(?:ALLOC|RELEA
 _PRIORITY = r"^<[0-9]{1,3}>(?:1 )?"
 _STAMP = re.compile(
     r"^((?:\d{4} )?[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?"
-    r"(?:Z|[+-]\d\d:?\d\d)?):? +([^\s{\[]+)"
+    r"(?:Z|[+-]\d\d:?\d\d)?):?(?: +\d{4}-\d\d-\d\d \d\d: ?\d\d:\d\d:?)?(?: +([^\s{\[]+))?"
 )
 _TEXT = re.compile(
     r"RT_SRC_NAT_PBA_(\w+): +Subscriber (?P<private>\S+) .*?port block \[(?P<low>\d+)-(?P<high>\d+)\] +from "

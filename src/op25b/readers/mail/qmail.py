@@ -17,8 +17,9 @@ Messages have the number of a file as their id, used again at once after `end ms
 
 A `@4000...` stamp is TAI64N as multilog writes it: seconds since 1970 counted without leap seconds, plus 2^62 + 10, so
 10 s are taken off and no table of leap seconds is used (as tai64nlocal does without one). Syslog lines have the time of
-the event, UTC, as a number, and so have those of multilog's predecessors (accustamp, cyclog). multilog's files do not name their server: `mta_host` is the file's name without what
-rotation adds, or that of the directory for `current` and `@4000....s`.
+the event, UTC, as a number, and so have those of multilog's predecessors (accustamp, cyclog). multilog's files do not
+name their server: `mta_host` is the file's name without what rotation adds, or that of the directory for `current` and
+`@4000....s`.
 """
 
 from __future__ import annotations
@@ -230,7 +231,8 @@ def _login(part: pl.DataFrame) -> pl.LazyFrame:
     found = rest.str.extract_groups(_LOGIN).struct
     user, ip = (pl.coalesce(found.field(name), found.field(f"{name}6")) for name in ("user", "ip"))
     return event(
-        part.lazy(), "auth", unless(ip.is_not_null(), "login without an address"), ip.alias("client_ip"), pl.when(user != "").then(user).alias("auth_user"),
+        part.lazy(), "auth", unless(ip.is_not_null(), "login without an address"),
+        ip.alias("client_ip"), pl.when(user != "").then(user).alias("auth_user"),
         found.field("service").replace_strict(_PORTS, default=None, return_dtype=pl.Int32).alias("listener_port"),
         found.field("method").alias("auth_mechanism"), (found.field("words") == "login success").alias("auth_ok"))
 
