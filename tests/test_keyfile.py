@@ -84,7 +84,8 @@ def test_what_is_no_plain_file_is_refused_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "\n\n", "zz" * 16, "00" * 15, f"{FIRST.hex()}\n00ff\n",
-                                     f"next {FIRST.hex()}\n", f"{FIRST.hex()}\nnext {SECOND.hex()}\nnext {FIRST.hex()}\n", "é" * 32])
+                                     f"next {FIRST.hex()}\n",
+                                     f"{FIRST.hex()}\nnext {SECOND.hex()}\nnext {FIRST.hex()}\n", "é" * 32])
 def test_what_is_no_key_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "key"
     path.write_text(content, encoding="utf-8")

@@ -16,7 +16,6 @@ from op25b.cli import answers  # noqa: F401
 from op25b.cli import estimate  # noqa: F401
 from op25b.cli import policies  # noqa: F401
 from op25b.cli import reports  # noqa: F401
-from op25b.cli import privacy  # noqa: F401
 from op25b.cli import synth  # noqa: F401
 from op25b.cli import privacy  # noqa: F401
 # isort: on
