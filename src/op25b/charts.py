@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 import altair as alt
 import polars as pl
 
+from op25b.sampling.words import CHART, ESTIMATES, METHODS
+from op25b.small_cells import MARK
 from op25b.texts import AXES, CLASSES, EFFECTS, GROUPS, IMPACTS, KINDS, REMEDIES, STEPS, Text, percent, text
 from op25b.workspace import Language
 
@@ -25,6 +27,7 @@ INK, SOFT, LINE = "#1f2933", "#52606d", "#e3e7eb"
 _BAR = "#5B7FA3"
 _SCENARIOS = ("#5B7FA3", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A838C")
 _EFFECT_COLOURS = {"left": "#D55E00", "hit": "#5B7FA3"}
+_METHOD_COLOURS = {"raw": "#7A838C", "chao1": "#0072B2", "pilot": "#D55E00"}
 _AFFECTED_STEPS = ("newly_blocked", "loses", "notice")
 _Chart = TypeVar("_Chart", alt.Chart, alt.LayerChart, alt.FacetChart)
 
@@ -32,13 +35,14 @@ _Chart = TypeVar("_Chart", alt.Chart, alt.LayerChart, alt.FacetChart)
 def funnel(frame: pl.DataFrame, language: Language) -> alt.LayerChart:
     """From lines in the list to lines that need a notice; frame: step, subscribers, share (of lines seen sending)."""
     share = frame["share"].to_list()
-    words = [f"{count:,}" if part is None else f"{count:,}  ({percent(part)})"
-             for count, part in zip(frame["subscribers"].to_list(), share, strict=True)]
-    data = _worded(frame, "step", STEPS, language).with_columns(pl.Series("words", words, dtype=pl.String))
+    counted = _counted(frame)
+    words = [count if part is None else f"{count}  ({percent(part)})"
+             for count, part in zip(counted["words"].to_list(), share, strict=True)]
+    data = _worded(counted, "step", STEPS, language).with_columns(pl.Series("words", words, dtype=pl.String))
     base = alt.Chart(data).encode(
         y=_names("step_words", data["step_words"].to_list(), STEPS["title"][language]),
         x=alt.X("subscribers:Q", title=None, axis=None, scale=_room(frame, "subscribers")),
-        tooltip=_tooltips(language, step_words="step", subscribers="subscribers", share="share"),
+        tooltip=_tooltips(language, step_words="step", words="subscribers", share="share"),
     )
     affected = alt.FieldOneOfPredicate(field="step", oneOf=list(_AFFECTED_STEPS))
     colour = alt.condition(affected, alt.value(IMPACT_COLOURS["newly_blocked"]), alt.value(_BAR))
@@ -83,7 +87,7 @@ def connections(frame: pl.DataFrame, language: Language) -> alt.FacetChart:
 
 def classes(frame: pl.DataFrame, language: Language) -> alt.LayerChart:
     """Lines per class, by whether they are newly blocked; frame: class, impact, subscribers."""
-    data = _worded(_worded(frame, "class", CLASSES, language), "impact", _NEWLY, language)
+    data = _worded(_worded(_counted(frame), "class", CLASSES, language), "impact", _NEWLY, language)
     data = _ranked(data, "impact", list(_NEWLY))
     known = [key for key in CLASSES if key in set(frame["class"])]
     impacts = [key for key in ("newly_blocked", "untouched") if key in set(frame["impact"])]
@@ -91,34 +95,33 @@ def classes(frame: pl.DataFrame, language: Language) -> alt.LayerChart:
         y=_names("class_words", [text(CLASSES, key, language) for key in known], AXES["class"][language]),
         x=alt.X("subscribers:Q", stack="zero", title=AXES["subscribers"][language], axis=_counts()),
         order=alt.Order("rank:Q"),
-        tooltip=_tooltips(language, class_words="class", impact_words="impact", subscribers="subscribers"),
+        tooltip=_tooltips(language, class_words="class", impact_words="impact", words="subscribers"),
     )
     bars = base.mark_bar(height=24, stroke="white", strokeWidth=1).encode(
         color=_colours(("impact_words", None), impacts, _NEWLY, IMPACT_COLOURS, language))
     dark = alt.condition(alt.datum.impact == "newly_blocked", alt.value("white"), alt.value(INK))
     middle = alt.X("subscribers:Q", stack="zero", bandPosition=0.5)
-    words = alt.Text("subscribers:Q", format=",")
-    numbers = base.mark_text(fontSize=13, fontWeight="bold").encode(x=middle, text=words, color=dark)
+    numbers = base.mark_text(fontSize=13, fontWeight="bold").encode(x=middle, text="words:N", color=dark)
     return _styled(bars + numbers, max(len(known), 1) * 40, AXES["classes"][language], language)
 
 
 def remedies(frame: pl.DataFrame, language: Language) -> alt.LayerChart:
     """Newly blocked lines per remedy; frame: remedy, subscribers."""
-    data = _worded(frame, "remedy", REMEDIES, language)
+    data = _worded(_counted(frame), "remedy", REMEDIES, language)
     words = [text(REMEDIES, key, language) for key in frame["remedy"].to_list()]
     base = alt.Chart(data).encode(
         y=_names("remedy_words", words, AXES["remedy"][language]),
         x=alt.X("subscribers:Q", title=None, axis=None, scale=_room(frame, "subscribers")),
-        tooltip=_tooltips(language, remedy_words="remedy", subscribers="subscribers"),
+        tooltip=_tooltips(language, remedy_words="remedy", words="subscribers"),
     )
     bars = base.mark_bar(height=24, cornerRadiusEnd=2, color=_BAR)
     height = max(len(words), 1) * 40
-    return _styled(bars + _values(base, "subscribers:Q", ","), height, AXES["remedies"][language], language)
+    return _styled(bars + _values(base, "words:N"), height, AXES["remedies"][language], language)
 
 
 def nodes(frame: pl.DataFrame, language: Language) -> alt.LayerChart:
     """Newly blocked lines per access node and class; frame: access_node, class, subscribers; the order is kept."""
-    data = _worded(frame, "class", CLASSES, language)
+    data = _worded(_counted(frame), "class", CLASSES, language)
     present = set(frame["class"])
     known = [key for key in CLASSES if key in present] + sorted(present - set(CLASSES))
     places = list(dict.fromkeys(frame["access_node"].to_list()))
@@ -127,13 +130,13 @@ def nodes(frame: pl.DataFrame, language: Language) -> alt.LayerChart:
         y=_names("access_node", places, AXES["node"][language]),
         x=alt.X("class_words:N", title=None, sort=[text(CLASSES, key, language) for key in known],
                 axis=alt.Axis(orient="top", labelAngle=0, labelLimit=0, labelPadding=6, domain=False, ticks=False)),
-        tooltip=_tooltips(language, access_node="node", class_words="class", subscribers="subscribers"),
+        tooltip=_tooltips(language, access_node="node", class_words="class", words="subscribers"),
     )
     shades = alt.Scale(range=["#FBE9DD", "#B8470B"], domain=[0, highest])
     cells = base.mark_rect(stroke="white", strokeWidth=2).encode(
         color=alt.Color("subscribers:Q", legend=None, scale=shades))
     dark = alt.condition(alt.datum.subscribers > highest * 0.55, alt.value("white"), alt.value(INK))
-    numbers = base.mark_text(fontSize=13).encode(text=alt.Text("subscribers:Q", format=","), color=dark)
+    numbers = base.mark_text(fontSize=13).encode(text="words:N", color=dark)
     return _styled(cells + numbers, max(len(places), 1) * 34, AXES["nodes"][language], language)
 
 
@@ -184,6 +187,35 @@ def growth(frame: pl.DataFrame, language: Language) -> alt.LayerChart:
     return _styled(band + line + points, 260, AXES["growth"][language], language)
 
 
+def estimates(frame: pl.DataFrame, language: Language) -> alt.LayerChart:
+    """Lines seen, at least, and by the pilot, with intervals; frame: of `op25b estimate` (what, method, stratum, ...).
+
+    Of all strata, and of numbers of lines only; what is refused is left out. A lower bound's interval is that of the
+    bound.
+    """
+    kinds = [name for name in ("senders", "newly_blocked", "lose_mail", "need_notice") if name in set(frame["what"])]
+    shown = frame.filter(pl.col("what").is_in(kinds) & (pl.col("stratum") == "all") & pl.col("value").is_not_null())
+    data = _worded(_worded(shown, "what", ESTIMATES, language), "method", METHODS, language).with_columns(
+        pl.col("value", "low", "high").round(0)).with_columns(pl.col("high").fill_null(pl.col("value")))
+    methods = [name for name in _METHOD_COLOURS if name in set(shown["method"])]
+    base = alt.Chart(data).encode(
+        y=_names("what_words", [text(ESTIMATES, name, language) for name in kinds], CHART[language]),
+        yOffset=alt.YOffset("method_words:N", sort=[text(METHODS, name, language) for name in methods]),
+        color=_colours(("method_words", None), methods, METHODS, _METHOD_COLOURS, language),
+        tooltip=[alt.Tooltip("what_words", title=AXES["step"][language]), alt.Tooltip("value", format=","),
+                 *_tooltips(language, low="low", high="high")],
+    )
+    highest = max([1.0, *data["high"].to_list()])
+    x = alt.X("value:Q", title=AXES["subscribers"][language], axis=_counts(),
+              scale=alt.Scale(domain=[0, highest * 1.25], nice=False))
+    limits = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q"), x2="high:Q")
+    points = base.mark_point(filled=True, size=90, opacity=1).encode(x=x)
+    numbers = base.mark_text(align="left", dx=8, fontSize=13, fontWeight="bold").encode(
+        x=alt.X("high:Q"), text=alt.Text("value:Q", format=","))
+    return _styled(limits + points + numbers, max(len(kinds), 1) * (24 + 22 * max(len(methods), 1)), CHART[language],
+                   language)
+
+
 def rate_limits(frame: pl.DataFrame, language: Language) -> alt.LayerChart:
     """What limits of connections per line and day would do; frame: cap, left (of the bots'), hit (days of others)."""
     long = frame.unpivot(["left", "hit"], index="cap", variable_name="effect", value_name="share").drop_nulls("share")
@@ -210,6 +242,12 @@ def _worded(frame: pl.DataFrame, column: str, words: dict[str, Text], language: 
     """The frame with a column of words beside a column of keys."""
     values = [text(words, key, language) for key in frame[column].to_list()]
     return frame.with_columns(pl.Series(f"{column}_words", values, dtype=pl.String))
+
+
+def _counted(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with its counts of lines as `words`; one that a report suppresses (NULL) is a mark of no length."""
+    words = [MARK if count is None else f"{count:,}" for count in frame["subscribers"].to_list()]
+    return frame.with_columns(pl.col("subscribers").fill_null(0), pl.Series("words", words, dtype=pl.String))
 
 
 def _ranked(frame: pl.DataFrame, column: str, order: list[str]) -> pl.DataFrame:
@@ -248,7 +286,7 @@ def _values(base: alt.Chart, field: str, form: str | None = None) -> alt.Chart:
 
 
 def _highest(frame: pl.DataFrame, column: str) -> int:
-    counts: list[int] = frame[column].to_list()
+    counts: list[int] = frame[column].drop_nulls().to_list()
     return max([1, *counts])
 
 

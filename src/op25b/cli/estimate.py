@@ -21,8 +21,14 @@ from op25b.cli.common import (
 
 
 @app.command()
-def estimate(before: FromOption = "current", after: ToOption = "proposed", since: SinceOption = None,
-             until: UntilOption = None, lang: LanguageOption = None, form: FormatOption = "table") -> None:
+def estimate(  # noqa: PLR0917  # a command's options
+    before: FromOption = "current",
+    after: ToOption = "proposed",
+    since: SinceOption = None,
+    until: UntilOption = None,
+    lang: LanguageOption = None,
+    form: FormatOption = "table",
+) -> None:
     """Estimate how many lines send, and lose mail by a change, seen or not, where flows are sampled."""
     import polars as pl
 
@@ -36,7 +42,8 @@ def estimate(before: FromOption = "current", after: ToOption = "proposed", since
     rounded = frame.with_columns(pl.col("value", "low", "high").round(0).cast(pl.Int64),
                                  pl.when("headline").then(pl.lit("*")).otherwise(pl.lit("")).alias("quote"))
     show(rounded, form, ["quote", "statement", "method", "stratum", "value", "low", "high", "detected"])
-    reasons = frame.filter("headline").select("statement", "why").filter(pl.col("why") != "")
+    said = frame.filter(pl.col("headline") & (pl.col("why") != ""))
+    reasons = said.unique("why", maintain_order=True).select("statement", "why")
     if reasons.height:
         sys.stdout.write("\n")
         show(reasons, form)

@@ -15,6 +15,7 @@ import polars as pl
 from op25b import __version__
 from op25b.caveats import caveats
 from op25b.engine import query
+from op25b.impact.population import estimate
 from op25b.policy.chart import quick_reference
 from op25b.pseudonyms import is_pseudonym
 from op25b.report_template import observed
@@ -33,6 +34,9 @@ _VERDICT: dict[tuple[str, str], Tone] = {("allow", "allow"): "fine", ("allow", "
 
 # Of what the results could not know, what the page does not say with numbers of its own.
 _CAVEATS = ("stale", "no-leases", "no-list", "plan-unused", "fixed-blocked")
+
+
+_LINES = ("senders", "newly_blocked", "lose_mail", "need_notice")
 
 
 class Page:
@@ -153,6 +157,24 @@ class Page:
                 if step != "listed" or n["listed"]]
         schema = {"step": pl.String, "subscribers": pl.Int64, "share": pl.Float64}
         return pl.DataFrame(rows, orient="row", schema=schema)
+
+    @property
+    def sampled(self) -> bool:
+        """Whether packets were sampled, or may have been, so that lines are missing."""
+        return (self._observed.sampling_interval or 0) > 1 or bool(self._observed.sampling_unknown)
+
+    @cached_property
+    def estimates(self) -> pl.DataFrame:
+        """One row per statement on lines and traffic, seen or not; see `op25b.impact.population`."""
+        return estimate(self._workspace, self._before, self._after, language=self._language)
+
+    def estimates_note(self) -> Html:
+        """What the estimates stand on, and why some are not given."""
+        lines = self.estimates.filter(pl.col("headline") & pl.col("what").is_in(_LINES) & (pl.col("why") != ""))
+        stop = "：" if self._language == "ja" else ": "
+        return part("bullets", self._language, [
+            f"{'、'.join(names) if self._language == 'ja' else ', '.join(names)}{stop}{why}" for why, names in
+            lines.group_by("why", maintain_order=True).agg("statement").iter_rows()])
 
     def connections(self) -> pl.DataFrame:
         """One row per bin of local time × destination group × impact; see `observed.connections`."""

@@ -114,6 +114,8 @@ METHODS: dict[str, Text] = {
     "raw": {"en": "seen", "ja": "観測"}, "chao1": {"en": "at least (Chao1)", "ja": "下限（Chao1）"},
     "pilot": {"en": "by the pilot", "ja": "基準の装置による推定"}, "scaled": {"en": "times N", "ja": "N倍"},
 }
+CHART: Text = {"en": "Lines seen, at least and estimated, by what is counted, with intervals",
+               "ja": "観測した回線数、下限、推定値とその区間"}
 
 
 def estimated(what: str, language: Language) -> str:
