@@ -7,6 +7,7 @@
 -- refuses recipients, before either logs the message).
 -- `subscriber` is the line whose SMTP AUTH name it is, else the line that held the client's address at that moment.
 -- `own_line`: the client's address lies in the subscribers' networks, so it is a line of this ISP.
+-- `policy` counts refusals of its content or sender (status code 5.7.x, RFC 3463: security or policy).
 -- A message belongs to the day of its first event; what is logged more than 6 days later is not seen.
 WITH today AS (
     SELECT DISTINCT e.mta_host, e.queue_id
@@ -60,6 +61,7 @@ joined AS (
         sum(CASE WHEN status = 'bounced' THEN 1 ELSE 0 END) AS bounced,
         sum(CASE WHEN status = 'expired' THEN 1 ELSE 0 END) AS expired,
         sum(CASE WHEN event = 'rejected' THEN 1 ELSE 0 END) AS rejected,
+        sum(CASE WHEN (event = 'rejected' OR status = 'bounced') AND dsn LIKE '5.7.%' THEN 1 ELSE 0 END) AS policy,
         max(CASE WHEN event = 'removed' THEN 1 ELSE 0 END) = 1 AS removed
     FROM numbered
     GROUP BY mta_host, queue_id, beginnings, endings
@@ -93,7 +95,7 @@ holder AS (
 SELECT
     m.day, m.mta_host, m.queue_id, m.first_at, m.last_at, m.accepted_at, m.client_ip, m.listener_port,
     m.auth_mechanism, m.auth_user, m.sender_domain, m.size_bytes, m.recipients,
-    m.sent, m.deferred, m.bounced, m.expired, m.rejected, m.removed,
+    m.sent, m.deferred, m.bounced, m.expired, m.rejected, m.policy, m.removed,
     a.client_key IS NOT NULL AS own_line,
     coalesce(u.subscriber, h.subscriber) AS subscriber
 FROM joined AS m

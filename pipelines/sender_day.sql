@@ -2,13 +2,15 @@
 --      could not be attributed, so that the rows of a day add up to all of its connections
 -- build: day
 WITH burst AS (
-    SELECT day, subscriber, attribution, destination_group, server_port, max(destinations) AS destinations_5min
+    SELECT day, subscriber, attribution, destination_group, server_port, max(destinations) AS destinations_5min,
+        max(sessions) AS sessions_5min
     FROM (
         SELECT
             s.day, s.subscriber, s.attribution, d.destination_group, s.server_port,
             date_trunc('hour', s.first_seen) AS hour,
             floor(extract(MINUTE FROM s.first_seen) / 5) AS slot,
-            count(DISTINCT s.server_key) AS destinations
+            count(DISTINCT s.server_key) AS destinations,
+            count(*) AS sessions
         FROM session AS s
         JOIN destination AS d ON d.day = s.day AND d.dst_key = s.server_key
         WHERE s.direction = 'out'
@@ -28,6 +30,7 @@ SELECT
     sum(p.unknown) AS unknown,
     count(*) AS destinations,  -- peer_day has one row for each address
     max(b.destinations_5min) AS destinations_5min,
+    max(b.sessions_5min) AS sessions_5min,
     sum(p.client_packets) AS client_packets,
     sum(p.client_bytes) AS client_bytes,
     sum(p.server_packets) AS server_packets,

@@ -1,115 +1,295 @@
-"""Who sends, and why: each rule as a literal profile, and `findings` from flows."""
+"""Who sends, and why: each rule on literal lines, given by their destination clusters."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
-from op25b.senders.classify import classify, reasons
-from op25b.workspace import Findings
-from tests.pipelines.rows import SYN, both, flow, lease, load, new_workspace
+from op25b.senders import measures
+from op25b.senders.classify import classify
+from op25b.senders.destinations import destination_classes
+from op25b.senders.words import reasons, would_change
+from op25b.workspace import Findings, Language
 
-_COLUMNS = (
-    "sessions", "established", "refused", "no_answer", "unknown", "destinations", "organisations", "top_sessions",
-    "destinations_5min", "mobile_carrier_sessions", "known_provider_sessions", "other_sessions",
-    "mobile_carrier_established", "known_provider_established", "other_established", "mobile_carrier_unknown",
-    "pop_same_organisation", "submission_sessions", "answered_inbound", "inbound_peers", "relay_messages",
-)
-
-
-def profile(**values: int) -> pl.DataFrame:
-    """A sender: what is not given is 0; `sessions` and the outcomes are of `other` unless another group is given."""
-    row = dict.fromkeys(_COLUMNS, 0) | {"destinations": 1, "organisations": 1, "destinations_5min": 1} | values
-    return pl.DataFrame([row])
+SETTINGS = Findings()
+_CLUSTER = ("destinations", "organisations", "days", "sessions", "established", "refused", "no_answer", "unknown",
+            "bare_syn", "carried", "tiny", "mail_sized", "mail_bytes", "hours", "night_sessions", "gaps", "gap_seconds",
+            "day_minutes", "reading", "submitting")
+_REAL = ("mail_bytes_squares", "gap_squares", "day_minutes_squares")
+Row = dict[str, Any]
 
 
-def judge(**values: int) -> dict[str, Any]:
-    return classify(profile(**values), Findings()).row(0, named=True)
+def cluster(group: str = "other", organisation: str | None = "o1", **values: Any) -> Row:
+    """A destination: what is not given is 0, or 1 for counts of things that exist; all mail arrives."""
+    row: Row = dict.fromkeys(_CLUSTER, 0) | dict.fromkeys(_REAL, 0.0) | {
+        "destination_group": group, "organisation": organisation, "name": None, "destinations": 1, "organisations": 1,
+        "days": 1, "sessions": 1, "hours": 1 << 12} | values
+    failed = row["refused"] + row["no_answer"] + row["unknown"]
+    row |= {"established": values.get("established", row["sessions"] - failed)}
+    return row | {"mail_sized": values.get("mail_sized", row["established"] - row["tiny"])}
 
 
-MAIL_PROGRAM = {"sessions": 20, "established": 20, "known_provider_sessions": 20, "known_provider_established": 20,
-                "top_sessions": 20}
-SERVER = {"sessions": 400, "established": 380, "other_sessions": 400, "other_established": 380, "organisations": 90,
-          "destinations": 120, "destinations_5min": 40}
-BOT = {"sessions": 900, "established": 90, "no_answer": 810, "other_sessions": 900, "other_established": 90,
-       "organisations": 400, "destinations": 600, "destinations_5min": 60}
+def line(*clusters: Row, **values: Any) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """A `sender` row that agrees with its clusters, and these; what a line has beside them is 0 unless given."""
+    def total(name: str, group: str | None = None) -> int:
+        return sum(row[name] for row in clusters if group is None or row["destination_group"] == group)
+
+    sums = {name: total(name) for name in ("sessions", "established", "refused", "no_answer", "unknown", "tiny",
+                                           "mail_sized", "destinations", "organisations", "night_sessions")}
+    row = sums | {
+        "subscriber": "a", "top_sessions": max(row["sessions"] for row in clusters), "top3_sessions": sums["sessions"],
+        "days_active": max(row["days"] for row in clusters), "hours": 1 << 12, "destinations_5min": 1,
+        "sessions_5min": 1, "mobile_carrier_sessions": total("sessions", "mobile-carrier"),
+        "mobile_carrier_established": total("established", "mobile-carrier"), "answered_inbound": 0, "inbound_peers": 0,
+        "inbound_days": 0, "inbound_visible": True, "relay_messages": 0, "relay_bounced": 0, "relay_rejected": 0,
+        "relay_sprt": None, "sprt": None, "sprt_n": 0, "sprt_failed": 0} | values
+    frame = pl.DataFrame([row], schema_overrides={"relay_sprt": pl.String, "sprt": pl.String})
+    return frame, pl.DataFrame([{"subscriber": "a", **each} for each in clusters],
+                               schema_overrides={"organisation": pl.String, "name": pl.String})
 
 
-@pytest.mark.parametrize(("values", "expected", "confidence"), [
-    pytest.param(MAIL_PROGRAM | {"pop_same_organisation": 40}, ["mail-program"], "high", id="mail program, POP link"),
-    pytest.param(MAIL_PROGRAM, ["mail-program"], "medium", id="mail program that reads elsewhere"),
-    pytest.param(MAIL_PROGRAM | {"pop_same_organisation": 40, "destinations_5min": 12, "known_provider_established": 8},
-                 ["mail-program"], "high", id="a provider's pool of addresses, often refused: never a bot"),
-    pytest.param(MAIL_PROGRAM | {"destinations_5min": 12, "known_provider_established": 8}, ["unclear"], "low",
+def judged(*clusters: Row, settings: Findings = SETTINGS, **values: Any) -> pl.DataFrame:
+    senders, destinations = line(*clusters, **values)
+    return classify(senders, measures.clusters(destinations, settings), settings)
+
+
+def judge(*clusters: Row, settings: Findings = SETTINGS, **values: Any) -> Row:
+    return judged(*clusters, settings=settings, **values).row(0, named=True)
+
+
+def per_destination(*clusters: Row, **values: Any) -> list[tuple[str, str | None, str]]:
+    senders, destinations = line(*clusters, **values)
+    clustered = measures.clusters(destinations, SETTINGS)
+    found = destination_classes(clustered, classify(senders, clustered, SETTINGS))
+    return found.select("destination_group", "organisation", "class").rows()
+
+
+PROVIDER = cluster("known-provider", "P", sessions=20)
+READS = PROVIDER | {"reading": 40}
+PEERS = cluster(organisation=None, organisations=90, destinations=120, sessions=400, no_answer=20)
+SERVER = {"destinations_5min": 40, "sprt": "normal", "sprt_n": 90, "sprt_failed": 5}
+CALLED = {"answered_inbound": 300, "inbound_peers": 50, "inbound_days": 20}
+SPRAY = cluster(organisation=None, organisations=400, destinations=600, sessions=900, no_answer=810)
+FAST = {"destinations_5min": 60, "sprt": "bot", "sprt_n": 400, "sprt_failed": 350}
+SLOW = FAST | {"destinations_5min": 4}
+CARRIERS = cluster("mobile-carrier", None, sessions=9, no_answer=9)
+SWEEP = cluster(organisation=None, organisations=2, destinations=400, sessions=400, no_answer=400)
+
+
+def evenly(count: int, pause: float, spread: float) -> Row:
+    """`count` pauses of a mean and a standard deviation, in seconds."""
+    return {"gaps": count, "gap_seconds": int(count * pause), "gap_squares": count * (pause**2 + spread**2)}
+
+
+def sized(count: int, mean: float, spread: float) -> Row:
+    """`count` mails of a mean size and a standard deviation, in bytes."""
+    return {"mail_sized": count, "mail_bytes": int(count * mean), "mail_bytes_squares": count * (mean**2 + spread**2)}
+
+
+@pytest.mark.parametrize(("clusters", "values", "expected"), [
+    # ---- mail programs ----
+    pytest.param([READS], {}, ["mail-program"], id="mail program, POP link"),
+    pytest.param([PROVIDER], {}, ["mail-program"], id="mail program of a known provider that reads elsewhere"),
+    pytest.param([cluster(sessions=20)], {}, ["mail-program"], id="of a server nobody knows"),
+    pytest.param([cluster()], {}, ["mail-program"], id="one session"),
+    pytest.param([cluster(organisation=f"o{n}", sessions=4) for n in range(3)], {}, ["mail-program"],
+                 id="three accounts, no POP seen"),
+    pytest.param([READS | {"established": 8, "no_answer": 12, "mail_sized": 8, "destinations": 12}],
+                 {"destinations_5min": 12}, ["mail-program"],
+                 id="a provider's pool of addresses, often refused: never a bot"),
+    pytest.param([PROVIDER | {"established": 8, "no_answer": 12, "mail_sized": 8, "destinations": 12}],
+                 {"destinations_5min": 12}, ["unclear"],
                  id="a known provider's pool, often refused, no POP link: no bot, and no class"),
-    pytest.param(BOT | {"organisations": 1}, ["bot"], "high", id="bot that tries one /24 through"),
-    pytest.param({"sessions": 1, "established": 1, "other_sessions": 1, "other_established": 1},
-                 ["mail-program"], "low", id="one session"),
-    pytest.param({"sessions": 1, "no_answer": 1, "other_sessions": 1}, ["unclear"], "low", id="one attempt"),
-    pytest.param(SERVER | {"answered_inbound": 300, "inbound_peers": 50}, ["own-server"], "high", id="mail server"),
-    pytest.param(SERVER, ["own-server"], "medium", id="sends to many, answers nobody"),
-    pytest.param(SERVER | {"answered_inbound": 300, "other_established": 240}, ["own-server"], "medium",
+    pytest.param([READS | {"established": 0, "no_answer": 20, "mail_sized": 0}], {}, ["mail-program"],
+                 id="the provider is blocked today, but its mail is read: told by its attempts"),
+    # ---- own servers ----
+    pytest.param([PEERS], SERVER | CALLED, ["own-server"], id="mail server"),
+    pytest.param([PEERS | {"organisations": 900, "destinations": 1200, "sessions": 3000, "established": 2900,
+                           "no_answer": 100, "mail_sized": 2900}],
+                 SERVER | CALLED | {"destinations_5min": 300}, ["own-server"],
+                 id="mailing-list host: hundreds of servers in five minutes"),
+    pytest.param([PEERS], SERVER, ["own-server"], id="sends to many, answers nobody"),
+    pytest.param([PEERS], SERVER | {"inbound_visible": False}, ["own-server"],
+                 id="sends to many; no inbound flows at all, so silence tells nothing"),
+    pytest.param([PEERS | {"established": 240, "no_answer": 160, "mail_sized": 240}], SERVER | CALLED, ["own-server"],
                  id="mail server with many dead addresses (40 % fail)"),
-    pytest.param(SERVER | {"answered_inbound": 3, "other_established": 100}, ["bot", "own-server"], "medium",
-                 id="mail server most of whose attempts fail: infected, perhaps"),
-    pytest.param(BOT, ["bot"], "high", id="bot"),
-    pytest.param(BOT | {"established": 0, "no_answer": 900, "other_established": 0}, ["bot"], "high",
-                 id="only unanswered SYNs: judged by its attempts"),
-    pytest.param(BOT | {"pop_same_organisation": 30}, ["bot", "mail-program"], "medium", id="a home with both"),
-    pytest.param(BOT | {"destinations_5min": 4}, ["unclear"], "low", id="fails widely, but slowly"),
-    pytest.param(BOT | {"established": 0, "no_answer": 0, "unknown": 900, "other_established": 0}, ["unclear"], "low",
-                 id="all outcomes unknown: no class"),
-    pytest.param(SERVER | {"established": 20, "other_established": 20, "unknown": 380}, ["unclear"], "low",
-                 id="sampled: most outcomes unknown, so no failures seen means nothing"),
-    pytest.param(MAIL_PROGRAM | {"known_provider_established": 2, "established": 2, "unknown": 18,
-                                 "pop_same_organisation": 3}, ["mail-program"], "low", id="sampled, POP link seen"),
-    pytest.param({"sessions": 9, "no_answer": 9, "mobile_carrier_sessions": 9}, ["mobile-sender"], "high",
-                 id="mobile carriers only, blocked today"),
-    pytest.param({"sessions": 9, "unknown": 9, "mobile_carrier_sessions": 9, "mobile_carrier_unknown": 9},
-                 ["mobile-sender"], "high", id="mobile carriers only, outcome unknown"),
-    pytest.param({"sessions": 9, "no_answer": 9, "mobile_carrier_sessions": 6, "other_sessions": 3},
-                 ["unclear", "mobile-sender"], "low", id="mobile carriers, and attempts that tell nothing"),
-    pytest.param({"sessions": 29, "established": 20, "no_answer": 9, "mobile_carrier_sessions": 9, "organisations": 2,
-                  "known_provider_sessions": 20, "known_provider_established": 20}, ["mail-program", "mobile-sender"],
-                 "medium", id="failures toward mobile carriers do not count"),
-    pytest.param({"sessions": 24, "unknown": 12, "established": 12, "mobile_carrier_sessions": 12,
-                  "mobile_carrier_unknown": 12, "other_sessions": 12, "other_established": 12},
-                 ["mail-program", "mobile-sender"], "medium", id="unknown outcomes toward mobile carriers neither"),
+    pytest.param([PEERS | {"established": 200, "no_answer": 0, "refused": 0, "tiny": 180, "sessions": 400,
+                           "mail_sized": 220}], SERVER | CALLED, ["own-server"],
+                 id="mail server that is often greylisted"),
+    pytest.param([PEERS | {"established": 0, "no_answer": 400, "mail_sized": 0}], SERVER | CALLED, ["own-server"],
+                 id="mail server behind a block of everything: no bot for failing"),
+    pytest.param([cluster(organisation=f"o{n}", sessions=3) for n in range(3)],
+                 {"answered_inbound": 3, "inbound_peers": 2}, ["own-server"], id="small server"),
+    # ---- bots ----
+    pytest.param([SPRAY], FAST, ["bot"], id="bot"),
+    pytest.param([SPRAY], SLOW, ["bot"], id="slow sprayer: few at a time, hundreds over days"),
+    pytest.param([SPRAY | {"established": 0, "no_answer": 900, "mail_sized": 0}], FAST, ["bot"],
+                 id="only unanswered SYNs to hundreds of servers: judged by its attempts"),
+    pytest.param([SPRAY | {"established": 880, "no_answer": 20, "tiny": 700, "mail_sized": 180}], FAST, ["bot"],
+                 id="established, but refused at the banner"),
+    pytest.param([SPRAY | {"established": 720, "no_answer": 180, "mail_sized": 720}],
+                 {"destinations_5min": 60, "sprt": "normal", "sprt_n": 400, "sprt_failed": 80}, ["bot", "own-server"],
+                 id="most mail gets through, yet hundreds of servers once each, and nobody calls back"),
+    pytest.param([READS], {"relay_sprt": "bot", "relay_messages": 50, "relay_rejected": 45}, ["bot", "mail-program"],
+                 id="a mail program; and the own relay refuses what the line sends as spam"),
+    pytest.param([PEERS | {"established": 100, "no_answer": 300, "mail_sized": 100}],
+                 SERVER | {"answered_inbound": 3, "inbound_peers": 1, "sprt": "bot", "sprt_n": 90, "sprt_failed": 70},
+                 ["bot", "own-server"], id="mail server most of whose attempts fail: infected, perhaps"),
+    pytest.param([cluster(organisation=None, organisations=6, destinations=14, sessions=20, no_answer=20)],
+                 {"destinations_5min": 5, "sprt": "bot", "sprt_n": 6, "sprt_failed": 6}, ["unclear"],
+                 id="six organisations that do not answer are too few to accuse"),
+    # ---- several at once ----
+    pytest.param([READS, SPRAY], FAST, ["bot", "mail-program"], id="a home with both"),
+    pytest.param([PROVIDER | {"sessions": 30, "established": 30, "mail_sized": 30}, SPRAY], FAST,
+                 ["bot", "mail-program"], id="a home with both, mail read elsewhere: the provider stands out"),
+    pytest.param([READS, CARRIERS], {}, ["mail-program", "mobile-sender"],
+                 id="failures toward mobile carriers do not count"),
+    pytest.param([CARRIERS], {}, ["mobile-sender"], id="mobile carriers only, blocked today"),
+    pytest.param([CARRIERS | {"no_answer": 0, "unknown": 9}], {}, ["mobile-sender"],
+                 id="mobile carriers only, outcome unknown"),
+    pytest.param([CARRIERS, cluster(sessions=3, no_answer=3)], {}, ["unclear", "mobile-sender"],
+                 id="mobile carriers, and attempts that tell nothing"),
+    # ---- devices ----
+    pytest.param([cluster(sessions=200, **evenly(190, 3600, 60), **sized(200, 4000, 100), night_sessions=50)],
+                 {"night_sessions": 50}, ["device"], id="every hour, day and night, the same size"),
+    pytest.param([cluster(days=30, sessions=30, day_minutes=30 * 180, day_minutes_squares=30 * (180.0**2 + 1),
+                          night_sessions=30)], {"night_sessions": 30}, ["device"],
+                 id="a report at three every night"),
+    pytest.param([cluster(sessions=60, **evenly(50, 3600, 3600), **sized(60, 9000, 900), night_sessions=20)],
+                 {"night_sessions": 20}, ["device", "mail-program"],
+                 id="at uneven times by night as by day, even sizes: a camera, or a person; both are told"),
+    pytest.param([READS | evenly(15, 3600, 60) | {"sessions": 20}], {}, ["mail-program"],
+                 id="even pauses where mail is read: a program that polls"),
+    pytest.param([READS, cluster(sessions=200, **evenly(190, 3600, 60), **sized(200, 4000, 100))], {},
+                 ["mail-program", "device"], id="a person and a printer, each with its server"),
+    # ---- scanners ----
+    pytest.param([SWEEP], {"destinations_5min": 200, "sprt": "open", "sprt_n": 2, "sprt_failed": 2}, ["scanner"],
+                 id="sweep of two networks"),
+    pytest.param([cluster(organisation=None, organisations=300, destinations=300, sessions=300, refused=200,
+                          no_answer=100)], {"destinations_5min": 80, "sprt": "bot", "sprt_n": 300, "sprt_failed": 300},
+                 ["scanner"], id="random addresses, most of them without a mail server"),
+    pytest.param([SWEEP | {"established": 60, "no_answer": 340, "mail_sized": 60}],
+                 {"destinations_5min": 200, "sprt": "open", "sprt_n": 2, "sprt_failed": 0}, ["bot"],
+                 id="tries networks through, and some take its mail: a bot"),
+    # ---- too little to tell ----
+    pytest.param([cluster(no_answer=1)], {}, ["unclear"], id="one attempt"),
+    pytest.param([SPRAY | {"established": 0, "no_answer": 0, "unknown": 900, "mail_sized": 0}],
+                 {"destinations_5min": 60}, ["unclear"], id="all outcomes unknown: no class"),
+    pytest.param([PEERS | {"established": 20, "no_answer": 0, "unknown": 380, "mail_sized": 20}],
+                 {"destinations_5min": 9},
+                 ["unclear"], id="sampled, no flags: most outcomes unknown, so no failures seen means nothing"),
+    pytest.param([READS | {"established": 2, "unknown": 18, "mail_sized": 2}], {}, ["mail-program"],
+                 id="sampled, POP link seen"),
+    pytest.param([PROVIDER | {"established": 0, "unknown": 4, "carried": 4, "sessions": 4, "mail_sized": 0}], {},
+                 ["mail-program"], id="sampled, with flags: data seen toward a known provider"),
+    pytest.param([SPRAY | {"established": 0, "no_answer": 0, "unknown": 90, "sessions": 90, "bare_syn": 80,
+                           "carried": 10, "organisations": 80, "destinations": 85, "mail_sized": 0}],
+                 {"destinations_5min": 4, "sprt": "bot", "sprt_n": 80, "sprt_failed": 75}, ["bot"],
+                 id="sampled, with flags: SYNs alone to eighty organisations"),
 ])
-def test_rule(values: dict[str, int], expected: list[str], confidence: str) -> None:
-    found = judge(**values)
-    assert (found["classes"], found["class"], found["confidence"]) == (expected, expected[0], confidence)
+def test_rule(clusters: list[Row], values: Row, expected: list[str]) -> None:
+    found = judge(*clusters, **values)
+    shown = {name: round(found[f"p {name}"], 2) for name in ("bot", "scanner", "own-server", "mail-program", "device")}
+    assert (found["classes"], found["class"]) == (expected, expected[0]), shown
+
+
+@pytest.mark.parametrize(("clusters", "values", "expected"), [
+    pytest.param([READS], {}, "high", id="mail program, POP link"),
+    pytest.param([cluster()], {}, "low", id="one session"),
+    pytest.param([SPRAY], FAST, "high", id="bot"),
+    pytest.param([SPRAY], SLOW, "high", id="slow sprayer"),
+    pytest.param([PEERS], SERVER | CALLED, "high", id="mail server that is called"),
+    pytest.param([READS | {"established": 2, "unknown": 18, "mail_sized": 2}], {}, "low", id="most outcomes unknown"),
+    pytest.param([cluster(no_answer=1)], {}, "low", id="no class"),
+])
+def test_confidence(clusters: list[Row], values: Row, expected: str) -> None:
+    assert judge(*clusters, **values)["confidence"] == expected
+
+
+def test_a_probability_for_every_class() -> None:
+    found = judge(SPRAY, **FAST)
+    assert found["probability"] == found["p bot"] > 0.95
+    assert all(0 < found[f"p {name}"] < 0.5 for name in ("scanner", "own-server", "device", "mobile-sender"))
+    assert judge(cluster(no_answer=1))["probability"] is None
+
+
+def test_thresholds_are_settings() -> None:
+    assert judge(SPRAY, **FAST, settings=Findings(min_probability=1, medium_probability=1, high_probability=1))[
+        "classes"] == ["unclear"]
+    assert judge(cluster(sessions=20), settings=Findings(high_probability=0.8))["confidence"] == "high"
+    patient = Findings(bot_failure_share=0.95, bot_destinations_5min=70)
+    assert "bot" not in judge(SPRAY, **FAST, settings=patient)["classes"]
 
 
 def test_no_sender_no_row() -> None:
-    empty = classify(profile().clear(), Findings())
+    senders, destinations = line(cluster())
+    empty = classify(senders.clear(), measures.clusters(destinations.clear(), SETTINGS), SETTINGS)
     assert empty.is_empty()
     assert {"class", "classes", "confidence", "failure_share"} <= set(empty.columns)
+    assert reasons(empty, SETTINGS, "en").to_list() == would_change(empty, SETTINGS, "ja").to_list() == []
+
+
+@pytest.mark.parametrize(("clusters", "values", "expected"), [
+    pytest.param([READS, SPRAY | {"organisation": None}, CARRIERS], FAST, [
+        ("known-provider", "P", "mail-program"), ("other", None, "bot"), ("mobile-carrier", None, "mobile-sender")],
+        id="a home with both, and mobile mail"),
+    pytest.param([READS, cluster(sessions=200, **evenly(190, 3600, 60))], {}, [
+        ("known-provider", "P", "mail-program"), ("other", "o1", "device")], id="a person and a printer"),
+    pytest.param([cluster(sessions=40), PEERS], SERVER | CALLED, [
+        ("other", "o1", "own-server"), ("other", None, "own-server")],
+        id="a server's most frequent peer is no provider"),
+    pytest.param([READS, cluster(sessions=2, no_answer=2)], {}, [
+        ("known-provider", "P", "mail-program"), ("other", "o1", "unclear")], id="attempts beside a mail program"),
+])
+def test_each_destination_has_its_class(clusters: list[Row], values: Row, expected: list[tuple[str, str, str]]) -> None:
+    assert per_destination(*clusters, **values) == expected
+
+
+def said(clusters: list[Row], values: Row, language: Language = "en") -> list[str]:
+    return list(reasons(judged(*clusters, **values), SETTINGS, language)[0])
+
+
+def test_reasons_begin_with_what_weighs_most_and_name_what_speaks_against() -> None:
+    assert said([SPRAY], FAST | {"answered_inbound": 2, "inbound_peers": 1})[:4] == [
+        "90 % of its connections apart from its providers failed or carried no mail (mobile carriers left out)",
+        "but: inbound port-25 sessions answered: 2, peers: 1",
+        "first contacts that failed: 350 of 400; the sequential test says bot",
+        "up to 60 destinations within 5 minutes"]
+    assert said([READS], {})[0] == "POP/IMAP sessions with the same organisation: 40"
+    assert said([PEERS], SERVER | CALLED, "ja")[0] == "外部からの25番接続300件に応答（接続元50か所）"
+
+
+def test_reasons_of_a_mixed_line_name_the_class_they_are_for() -> None:
+    assert [sentence for sentence in said([READS, SPRAY], FAST) if sentence.startswith("mail program")] == [
+        "mail program with another provider: POP/IMAP sessions with the same organisation: 40",
+        "mail program with another provider: the destination is a known provider",
+        "mail program with another provider: 20 of 20 connections with its providers worked"]
+    assert any(sentence.startswith("他社メールサーバーを使うメールソフト：") for sentence in
+               said([READS, SPRAY], FAST, "ja"))
 
 
 def test_unknown_failures_are_said_to_be_unknown() -> None:
-    row = judge(sessions=5, unknown=5, other_sessions=5)
-    assert row["failure_share"] is None
-    assert "unknown of its connections failed (mobile carriers left out)" in reasons(row, "en")
-    assert "connections whose outcome is not known (sampling, or no flags): 5" in reasons(row, "en")
-    assert any("不明" in reason for reason in reasons(row, "ja"))
+    unknown = [cluster(sessions=5, unknown=5)]
+    assert judge(*unknown)["failure_share"] is None
+    assert "? of its connections failed (mobile carriers left out)" in said(unknown, {})
+    assert "connections whose outcome is not known (sampling, or no flags): 5" in said(unknown, {})
+    assert any("結果が分からない接続 5回" in sentence for sentence in said(unknown, {}, "ja"))
+    assert said(unknown, {})[0].startswith("likeliest: ")
 
 
-def test_findings_from_flows(tmp_path: Path) -> None:
-    """a: a mail program that reads at its provider. b: fifteen servers in five minutes, none answers."""
-    opened = new_workspace(tmp_path)
-    mail = [row for hour in range(9, 12) for row in (
-        *both(f"198.18.0.1:{4000 + hour}", "198.51.100.70:25", f"{hour:02}:00"),
-        *both(f"198.18.0.1:{5000 + hour}", "198.51.100.71:110", f"{hour:02}:01"))]
-    spray = [flow(f"198.18.0.2:{4000 + n}", f"192.0.{n}.25:25", f"12:00:{n:02}", flags=SYN) for n in range(15)]
-    load(opened, "flow", [*mail, *spray])
-    load(opened, "lease_record", [lease("198.18.0.1", "a", "08:00"), lease("198.18.0.2", "b", "08:00")])
-    load(opened, "subscriber_record", [{"subscriber": "a", "plan": "home"}])
-    opened.build()
-    columns = ["subscriber", "class", "confidence", "plan", "sessions", "destinations", "destinations_5min",
-               "pop_same_organisation"]
-    assert opened.findings().select(columns).rows() == [
-        ("b", "bot", "high", None, 15, 15, 15, 0), ("a", "mail-program", "high", "home", 3, 1, 1, 3)]
+@pytest.mark.parametrize(("clusters", "values", "expected"), [
+    ([PROVIDER], {}, "a POP/IMAP session with the provider it sends through (then a mail program)"),
+    ([SPRAY], FAST, "if fewer than 30 % of its connections had failed or carried no mail"),
+    ([SPRAY], FAST, "connections from outside that its port 25 answers (then a mail server)"),
+    ([SWEEP], {"destinations_5min": 200}, "connections that carry a mail (then a bot)"),
+    ([PEERS], SERVER | CALLED, "if 60 % of its connections or more failed (then a bot as well)"),
+    ([cluster(no_answer=1)], {}, "more days of flows: fewer than three connections were seen"),
+    ([cluster(sessions=5, unknown=5)], {}, "flows without sampling, or with TCP flags: most outcomes are not known"),
+    ([CARRIERS], {}, "connections to other destinations on port 25"),
+])
+def test_what_would_change_the_verdict(clusters: list[Row], values: Row, expected: str) -> None:
+    found = judged(*clusters, **values)
+    assert expected in would_change(found, SETTINGS, "en")[0]
+    assert len(would_change(found, SETTINGS, "ja")[0]) == len(would_change(found, SETTINGS, "en")[0])

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from op25b.policy.deploy import Deployment
 
 Per = Literal["subscriber", "total", "destination", "traffic", "example", "load", "unseen"]
+FINDINGS_PER = ("subscriber", "destination")
 PER: tuple[Per, ...] = ("subscriber", "total", "destination", "traffic", "example", "load", "unseen")
 
 
@@ -76,11 +77,14 @@ class OpenWorkspace:
 
         return status(self.workspace)
 
-    def findings(self, language: Language = "en") -> pl.DataFrame:
-        """One row per subscriber that sends to external port 25; see `op25b.senders.findings`."""
-        from op25b.senders import findings
+    def findings(self, language: Language = "en", per: Literal["subscriber", "destination"] = "subscriber"
+                 ) -> pl.DataFrame:
+        """One row per subscriber that sends to external port 25, or per destination of each; see `op25b.senders`."""
+        from op25b import senders
 
-        return findings(self.workspace, language)
+        if per not in FINDINGS_PER:
+            raise UnknownNameError("per", per, FINDINGS_PER)
+        return (senders.findings if per == "subscriber" else senders.findings_per_destination)(self.workspace, language)
 
     def simulation(self, before: str = "current", after: str = "proposed", *, since: date | None = None,
                    until: date | None = None, traffic: bool = False) -> Simulation:

@@ -16,8 +16,8 @@ from op25b.policy import Connection, blocked_since, policy, resolve
 from op25b.policy.chart import line_reference
 from op25b.policy.traffic import SENDING_PORTS
 from op25b.readers.base import address_of
-from op25b.senders import findings, reasons
-from op25b.texts import CLASSES, GROUPS, REMEDIES, VERDICTS, text
+from op25b.senders import findings
+from op25b.texts import CLASSES, CONFIDENCES, GROUPS, REMEDIES, VERDICTS, percent, text
 from op25b.workspace import Language, Policy, Workspace
 
 
@@ -207,10 +207,7 @@ def _words(workspace: Workspace, shown: str, verdict: str, language: Language, *
         words.append(f"規制開始日{colon}{day}" if ja else f"Blocked from: {day}")
     words += _evidence_words(facts, language)
     if sender is not None:
-        name = text(CLASSES, str(sender["class"]), language)
-        grade = {"high": ("高", "high"), "medium": ("中", "medium"), "low": ("低", "low")}[str(sender["confidence"])]
-        words.append(f"判定{colon}{name}（確度{colon}{grade[0]}）" if ja else f"Class: {name} (confidence: {grade[1]})")
-        words += [f"  ・{reason}" if ja else f"  - {reason}" for reason in reasons(sender, language)]
+        words += _class_words(sender, language)
     if line is not None and line["already_blocked"]:
         words.append("携帯電話事業者宛ての25番直接送信は、すでに規制されています。" if ja else
                      "Sending straight to mobile carriers on port 25 is blocked already.")
@@ -223,6 +220,21 @@ def _words(workspace: Workspace, shown: str, verdict: str, language: Language, *
     hours = support.desk_hours.replace("-", "～")
     words.append(f"サポート窓口{colon}{hours}（年中無休）{phone}" if ja else
                  f"Support desk: {support.desk_hours} every day{phone}")
+    return words
+
+
+def _class_words(sender: dict[str, Any], language: Language) -> list[str]:
+    """All classes of the line, how sure the first one is, why, and what would change the verdict."""
+    ja = language == "ja"
+    names = ("、" if ja else "; ").join(text(CLASSES, name, language) for name in sender["classes"])
+    grade = text(CONFIDENCES, str(sender["confidence"]), language)
+    likely = "" if sender["probability"] is None else percent(sender["probability"])
+    sure = ((f"、確率：{likely}" if ja else f", probability {likely}") if likely else "")
+    words = [f"判定：{names}（確度：{grade}{sure}）" if ja else f"Class: {names} (confidence: {grade}{sure})"]
+    words += [f"  ・{reason}" if ja else f"  - {reason}" for reason in sender["reasons"]]
+    if sender["would_change"]:
+        words.append("判定が変わる条件：" if ja else "What would change this:")
+        words += [f"  ・{change}" if ja else f"  - {change}" for change in sender["would_change"]]
     return words
 
 
@@ -296,10 +308,11 @@ def _remedy_words(workspace: Workspace, verdict: str, line: dict[str, object] | 
         words.append("  大量の宛先への接続が観測されています。"
                      "回線内の全端末をウイルス対策ソフトで検査してください。" if ja else
                      "  A device on the line connects to many mail servers: scan every device on it for malware.")
-        if "mail-program" in (line["classes"] or []):  # type: ignore[operator]  # a list of texts
-            words.append("  同じ回線のメールソフトも送信できなくなります。"
+        if {"mail-program", "device"} & {*(line["classes"] or [])}:  # type: ignore[misc]  # a list of texts
+            words.append("  同じ回線のメールソフト・機器も送信できなくなります。"
                          "事業者のポート587（SMTP AUTH）へ変更してください。" if ja else
-                         "  A mail program on the same line stops as well: use its provider's port 587 with SMTP AUTH.")
+                         "  A mail program or device on the same line stops as well: use its provider's port 587 with "
+                         "SMTP AUTH.")
     elif remedy == "investigate":
         words.append("  回線内で25番ポートへ送信している機器を確認してから、"
                      "設定変更または駆除をご案内ください。" if ja else

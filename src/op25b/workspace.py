@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from op25b.errors import SettingsError, nearest
+from op25b.sequential import SequentialTest
 
 SETTINGS_FILE = "op25b.toml"
 _PATTERN = set("[]*?%")
@@ -250,13 +251,58 @@ def _in_order(since: date | None, until: date | None) -> None:
             raise ValueError(msg)
 
 
-class Findings(Settings):
-    """`[findings]`: thresholds of the classes (sources: docs of `op25b.senders.classify`)."""
+Share = Annotated[float, Field(ge=0, le=1)]
+Probability = Annotated[float, Field(gt=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
 
-    bot_destinations_5min: Annotated[int, Field(ge=1)] = 10
-    bot_failure_share: Annotated[float, Field(ge=0, le=1)] = 0.3
-    server_min_destinations: Annotated[int, Field(ge=1)] = 3
-    client_max_providers: Annotated[int, Field(ge=1)] = 3
+
+class Findings(Settings):
+    """`[findings]`: thresholds of the classes; op25b.toml says what each means and where it comes from.
+
+    `mail_min_bytes`, `alpha`, `beta`, `theta0` and `theta1` are used by `build`; the others by findings.
+    """
+
+    bot_destinations_5min: Count = 10
+    bot_failure_share: Share = 0.3
+    bot_slow_organisations: Count = 10
+    bot_wide_organisations: Count = 30
+    server_min_destinations: Count = 3
+    client_max_providers: Count = 3
+    client_standing_out: Annotated[float, Field(ge=1)] = 5
+    device_max_organisations: Count = 2
+    device_regularity: Annotated[float, Field(ge=0)] = 0.2
+    device_minutes: Annotated[float, Field(ge=0)] = 10
+    device_night_share: Share = 0.2
+    scan_destinations: Count = 20
+    scan_addresses_per_organisation: Annotated[float, Field(ge=1)] = 8
+    scan_established_share: Share = 0.05
+    mail_min_bytes: Count = 1000
+    alpha: Probability = 0.01
+    beta: Probability = 0.01
+    theta0: Probability = 0.2
+    theta1: Probability = 0.9
+    min_probability: Share = 0.5
+    medium_probability: Share = 0.8
+    high_probability: Share = 0.95
+    baseline_contacts_5min: Count = 20
+
+    @property
+    def sequential_test(self) -> SequentialTest:
+        """The test on first contacts and on the relay's verdicts."""
+        return SequentialTest(self.alpha, self.beta, self.theta0, self.theta1)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Findings:
+        if self.theta0 >= self.theta1:
+            msg = f"theta0 = {self.theta0} must be below theta1 = {self.theta1}: a bot fails more often than others do"
+            raise ValueError(msg)
+        if self.alpha + self.beta >= 1:
+            msg = f"alpha = {self.alpha} and beta = {self.beta} are error rates; together they must be below 1"
+            raise ValueError(msg)
+        if not self.min_probability <= self.medium_probability <= self.high_probability:
+            msg = "min_probability, medium_probability and high_probability must not fall"
+            raise ValueError(msg)
+        return self
 
 
 class Sampling(Settings):

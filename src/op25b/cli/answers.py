@@ -33,11 +33,26 @@ if TYPE_CHECKING:
 
 
 @app.command()
-def findings(form: FormatOption = "table", limit: LimitOption = 50, lang: LanguageOption = None) -> None:
-    """List the subscribers that send to external port 25: class, confidence, evidence and volume."""
+def findings(
+    per: Annotated[str, typer.Option(help="rows per subscriber, or per destination of each subscriber")] = "subscriber",
+    form: FormatOption = "table",
+    limit: LimitOption = 50,
+    lang: LanguageOption = None,
+) -> None:
+    """List the subscribers that send to external port 25: class, probability, evidence, and what would change it."""
+    from op25b.api import FINDINGS_PER
+
+    if per not in FINDINGS_PER:
+        raise UnknownNameError("per", per, FINDINGS_PER)
     workspace = open_workspace()
-    frame = workspace.findings(language_of(lang) or "en")
-    columns = ["subscriber", "class", "confidence", "plan", "sessions", "established", "destinations", "reasons"]
+    if per == "destination":
+        frame = workspace.findings(language_of(lang) or "en", per="destination")
+        columns = ["subscriber", "destination_group", "name", "class", "probability", "sessions", "established",
+                   "evidence"]
+    else:
+        frame = workspace.findings(language_of(lang) or "en")
+        columns = ["subscriber", "classes", "confidence", "probability", "sessions", "established", "destinations",
+                   "reasons"]
     show(frame, form, columns, limit or None)
     notes(workspace)
     if form == "table":

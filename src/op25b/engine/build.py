@@ -66,8 +66,9 @@ def _mark(workspace: Workspace, lake: Lake) -> None:
 
 
 def is_built(workspace: Workspace) -> bool:
-    """Whether every derived table was made at least once."""
-    return Lake(workspace.lake_path).version("sender") is not None
+    """Whether every derived table was made at least once, by this version."""
+    lake = Lake(workspace.lake_path)
+    return all(lake.version(table) is not None for table in ("sender", "sender_destination"))
 
 
 def is_stale(workspace: Workspace) -> bool:

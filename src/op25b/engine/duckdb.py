@@ -23,6 +23,7 @@ _DUCKDB_TYPES = {pl.String: "VARCHAR", pl.Int16: "SMALLINT", pl.Int32: "INTEGER"
                  pl.Boolean: "BOOLEAN", pl.Date: "DATE", pl.Datetime: "TIMESTAMP"}
 # First and last instant of a row: a day table reads what overlaps its day and margin.
 _TIME = {"flow": ("first_seen", "last_seen"), "mail_event": ("at", "at")}
+SEQUENTIAL = ("failed", "worked", "acquit", "accuse", "fewest")
 ALL_TIME = (datetime(1, 1, 1), datetime(9999, 12, 31))  # noqa: DTZ001  # the lake's times are naive UTC
 
 
@@ -60,14 +61,16 @@ def window(workspace: Workspace, day: date) -> tuple[datetime, datetime]:
 
 
 def parameters(connection: DuckDBPyConnection, workspace: Workspace) -> None:
-    """Make the tables `network`, `destination_network`, `session_gap` and `build_window` (all of time)."""
-    networks = workspace.config.networks
+    """Make the small tables that the settings become: op25b.engine.pipelines.PARAMETERS; the window is all of time."""
+    networks, findings = workspace.config.networks, workspace.config.findings
     of_role = {"subscriber": networks.subscribers, "relay": networks.relays}
     rows = [(role, *key_range(text)) for role, texts in of_role.items() for text in texts]
     frames = {
         "network": pl.DataFrame(rows, schema=dict.fromkeys(("role", "key_first", "key_last"), pl.String), orient="row"),
         "destination_network": destination_networks(workspace),
         "session_gap": pl.DataFrame({"seconds": [workspace.config.engine.session_gap_seconds]}),
+        "mail_size": pl.DataFrame({"bytes": [findings.mail_min_bytes]}),
+        "sequential_test": pl.DataFrame({name: [getattr(findings.sequential_test, name)] for name in SEQUENTIAL}),
         "build_window": pl.DataFrame({"since": [ALL_TIME[0]], "until": [ALL_TIME[1]]},
                                      schema={"since": schema.TIME, "until": schema.TIME}),
     }

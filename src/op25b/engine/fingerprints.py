@@ -44,7 +44,9 @@ class Fingerprints:
         config = workspace.config
         networks = json.dumps(config.networks.model_dump(mode="json"))
         self._settings = {"network": networks, "destination_network": destination_networks(workspace).write_json(),
-                          "session_gap": str(config.engine.session_gap_seconds), "build_window": config.site.timezone}
+                          "session_gap": str(config.engine.session_gap_seconds), "build_window": config.site.timezone,
+                          "mail_size": str(config.findings.mail_min_bytes),
+                          "sequential_test": str(config.findings.sequential_test)}
         self.days: list[date] = sorted({*lake.days("flow"), *lake.days("mail_event")})
 
     def stale(self, pipeline: Pipeline, day: date | None) -> bool:

@@ -18,7 +18,7 @@ from op25b import schema
 from op25b.assets import directory
 
 # Small tables of one build, made from the settings; see `op25b.engine.duckdb`.
-PARAMETERS = ("network", "destination_network", "build_window", "session_gap")
+PARAMETERS = ("network", "destination_network", "build_window", "session_gap", "mail_size", "sequential_test")
 
 
 @dataclass(frozen=True)

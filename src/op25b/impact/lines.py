@@ -82,7 +82,7 @@ def lines(connection: DuckDBPyConnection, window: Window, *, only_touched: bool 
                 l.newly_blocked_sessions > 0 AS newly_blocked,
                 l.already_blocked_sessions > 0 AS already_blocked,
                 l.newly_blocked_established + l.newly_blocked_unknown > 0 AS loses_working_mail,
-                coalesce(k.class = 'bot', false) AS is_bot
+                coalesce(k.class IN ('bot', 'scanner'), false) AS is_infected
             FROM summed AS l
             LEFT JOIN subscriber AS c ON c.subscriber = l.subscriber
             LEFT JOIN sender_class AS k ON k.subscriber = l.subscriber
@@ -94,11 +94,11 @@ def lines(connection: DuckDBPyConnection, window: Window, *, only_touched: bool 
             SELECT *,
                 -- Whether the mail works today is not known where no connection is proven and some might be.
                 loses_working_mail AND newly_blocked_established = 0 AS works_unknown,
-                -- Where no attempt ever got an answer nothing that worked is lost; a bot's owner is told all the same.
-                newly_blocked AND (loses_working_mail OR is_bot) AS needs_notice,
+                -- Where no attempt ever got an answer nothing that works is lost; who is infected is told all the same.
+                newly_blocked AND (loses_working_mail OR is_infected) AS needs_notice,
                 CASE
                     WHEN NOT newly_blocked THEN NULL
-                    WHEN is_bot THEN 'disinfect'
+                    WHEN is_infected THEN 'disinfect'
                     WHEN class = 'own-server' THEN 'relay-or-fixed-ip'
                     WHEN class = 'unclear' THEN 'investigate'
                     WHEN submission IS NOT NULL AND ' ' || submission || ' ' LIKE '% 587 %' THEN 'submission-587'

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 PORTS = ", ".join(map(str, SENDING_PORTS))
 _TABLES = ("flow", "session", "destination", "peer_day", "sender_day", "sampled_day", "message", "relay_day",
-           "subscriber", "sender", "lease")
+           "subscriber", "sender", "sender_destination", "lease")
 
 
 @dataclass(frozen=True)

@@ -11,15 +11,22 @@ from op25b.engine.build import is_built
 from op25b.engine.reference import destination_networks
 from op25b.errors import LakeError
 from op25b.lake import Lake
-from op25b.senders.classify import classify, reasons
+from op25b.senders import measures
+from op25b.senders.classify import classify
+from op25b.senders.destinations import destination_classes, per_destination
+from op25b.senders.evidence import PRIOR
+from op25b.senders.rules import conditions
+from op25b.senders.words import reasons, would_change
 from op25b.workspace import SETTINGS_FILE, Language, Workspace
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-__all__ = ["classify", "findings", "reasons", "require", "senders"]
+__all__ = ["classify", "findings", "findings_per_destination", "require", "senders"]
 
-_FIRST = ["subscriber", "class", "classes", "confidence", "plan", "fixed_ip", "access_node", "area", "dwelling"]
+_FIRST = ["subscriber", "class", "classes", "confidence", "probability", "plan", "fixed_ip", "access_node", "area",
+          "dwelling", "reasons", "would_change", "destination_classes", "probabilities", "baseline_5min",
+          "baseline_contacts"]
 
 
 def require(workspace: Workspace, *, relays: bool = True) -> None:
@@ -40,23 +47,54 @@ def require(workspace: Workspace, *, relays: bool = True) -> None:
 
 
 def senders(workspace: Workspace, connection: DuckDBPyConnection) -> pl.DataFrame:
-    """One row per subscriber that sends, or tries to, to external port 25: profile, measures and class."""
-    return classify(connection.sql("SELECT * FROM sender").pl(), workspace.config.findings)
+    """One row per subscriber that sends, or tries to, to external port 25: profile, measures and class.
+
+    With everything that leads to the class: the conditions of `rules`, and per class `holds`, `score` and `p`.
+    """
+    return _classified(workspace, connection)[0]
+
+
+def _classified(workspace: Workspace, connection: DuckDBPyConnection) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The lines, and their destination clusters."""
+    settings = workspace.config.findings
+    clustered = measures.clusters(connection.sql("SELECT * FROM sender_destination").pl(), settings)
+    return classify(connection.sql("SELECT * FROM sender").pl(), clustered, settings), clustered
 
 
 def findings(workspace: Workspace, language: Language = "en") -> pl.DataFrame:
     """One row per subscriber that sends, or tries to send, to external port 25, those that spread most first.
 
-    Columns: who (subscriber, plan, ...), class, classes, confidence, reasons (list of sentences), then the `sender`
-    profile (pipelines/sender.sql) and its measures. Without leases `subscriber` is the line's address.
+    Columns: who (subscriber, plan, ...), class, classes, confidence, probability (of the main class), reasons and
+    would_change (lists of sentences), destination_classes (destination_group and class), probabilities (of every
+    class), baseline_5min and baseline_contacts (what the rules of CESNET NEMEA and BotFlex would call a spammer), then
+    the `sender` profile (pipelines/sender.sql) and its measures. Without leases `subscriber` is the line's address.
     """
     require(workspace, relays=False)
-    connection = engine.session(workspace)
+    settings = workspace.config.findings
+    connection = engine.tables(workspace, ["sender", "sender_destination", "subscriber"])
+    frame, clustered = _classified(workspace, connection)
     who = connection.sql("SELECT subscriber, plan, fixed_ip, access_node, area, dwelling FROM subscriber").pl()
-    frame = senders(workspace, connection).join(who, on="subscriber", how="left")
     connection.close()
-    words = [reasons(row, language) for row in frame.iter_rows(named=True)]
-    frame = frame.with_columns(pl.Series("reasons", words, dtype=pl.List(pl.String)))
-    rest = [name for name in frame.columns if name not in {*_FIRST, "reasons"}]
-    return frame.select(*_FIRST, "reasons", *rest).sort(["destinations", "sessions", "subscriber"],
-                                                       descending=[True, True, False])
+    places = destination_classes(clustered, frame).group_by("subscriber").agg(
+        pl.struct("destination_group", "class").unique(maintain_order=True).alias("destination_classes"))
+    likely = pl.concat_list([pl.struct(pl.lit(name).alias("class"), pl.col(f"p {name}").alias("probability"))
+                             for name in PRIOR])
+    frame = frame.with_columns(
+        reasons(frame, settings, language).alias("reasons"),
+        would_change(frame, settings, language).alias("would_change"),
+        likely.alias("probabilities"),
+        (pl.col("destinations_5min") > settings.bot_destinations_5min).alias("baseline_5min"),
+        (pl.col("sessions_5min") > settings.baseline_contacts_5min).alias("baseline_contacts"),
+    ).join(places, on="subscriber", how="left").join(who, on="subscriber", how="left")
+    inner = {*conditions(settings), *(f"{kind} {name}" for kind in ("holds", "score", "p") for name in PRIOR)}
+    rest = [name for name in frame.columns if name not in {*_FIRST, *inner}]
+    return frame.select(*_FIRST, *rest).sort(["destinations", "sessions", "subscriber"], descending=[True, True, False])
+
+
+def findings_per_destination(workspace: Workspace, language: Language = "en") -> pl.DataFrame:
+    """One row per subscriber × destination cluster; see `op25b.senders.destinations.per_destination`."""
+    require(workspace, relays=False)
+    connection = engine.tables(workspace, ["sender", "sender_destination"])
+    frame, clustered = _classified(workspace, connection)
+    connection.close()
+    return per_destination(destination_classes(clustered, frame), language)

@@ -1,0 +1,58 @@
+-- row: one subscriber × organisation that it connects to, or tries to, on port 25 (own relays left out), over all days
+-- build: whole
+--
+-- `failed` is that of the first day on which the two met: whether the first contact failed. `reading` and `submitting`
+-- count POP/IMAP sessions, and sessions on 465 or 587, with the same organisation; those of unknown outcome count too,
+-- as nobody tries such ports at random. `day_minutes` adds up the minute of each day's first session.
+WITH dated AS (
+    SELECT
+        *,
+        row_number() OVER (PARTITION BY subscriber, destination_group, organisation ORDER BY day) AS nth
+    FROM contact_day
+),
+summed AS (
+    SELECT
+        subscriber, destination_group, organisation,
+        max(name) AS name,
+        -- Where a server is once not known to offer a port with SMTP AUTH, the whole is not known.
+        CASE WHEN count(*) = count(submission) THEN max(submission) END AS submission,
+        count(*) AS days,
+        sum(sessions) AS sessions,
+        sum(established) AS established,
+        sum(refused) AS refused,
+        sum(no_answer) AS no_answer,
+        sum(unknown) AS unknown,
+        sum(bare_syn) AS bare_syn,
+        sum(carried) AS carried,
+        sum(tiny) AS tiny,
+        sum(mail_sized) AS mail_sized,
+        sum(mail_bytes) AS mail_bytes,
+        sum(mail_bytes_squares) AS mail_bytes_squares,
+        bit_or(hours) AS hours,
+        sum(night_sessions) AS night_sessions,
+        sum(gaps) AS gaps,
+        sum(gap_seconds) AS gap_seconds,
+        sum(gap_squares) AS gap_squares,
+        sum(first_minute) AS day_minutes,
+        sum(CAST(first_minute AS DOUBLE) * first_minute) AS day_minutes_squares,
+        max(CASE WHEN nth = 1 THEN failed END) AS failed,
+        max(sampling_interval) AS sampling_interval,
+        min(first_seen) AS first_seen,
+        max(last_seen) AS last_seen
+    FROM dated
+    GROUP BY subscriber, destination_group, organisation
+),
+peer AS (
+    SELECT
+        subscriber, destination_group, organisation,
+        count(DISTINCT CASE WHEN port = 25 THEN peer_ip END) AS destinations,
+        sum(CASE WHEN port IN (110, 143, 993, 995) THEN established + unknown ELSE 0 END) AS reading,
+        sum(CASE WHEN port IN (465, 587) THEN established + unknown ELSE 0 END) AS submitting
+    FROM peer_day
+    WHERE direction = 'out' AND destination_group <> 'own-relay' AND subscriber IS NOT NULL
+    GROUP BY subscriber, destination_group, organisation
+)
+SELECT s.*, p.destinations, p.reading, p.submitting
+FROM summed AS s
+JOIN peer AS p
+    ON p.subscriber = s.subscriber AND p.destination_group = s.destination_group AND p.organisation = s.organisation
