@@ -12,10 +12,24 @@ import numpy as np
 
 from op25b.errors import SettingsError, UnknownNameError
 from op25b.scaffold import create
-from op25b.synth import bots, devices, export, files, leases, lines, maillog, packets, programs, radius, scans, servers
+from op25b.synth import (
+    bots,
+    devices,
+    export,
+    files,
+    leases,
+    lines,
+    maillog,
+    nfcapd,
+    nfdump_text,
+    packets,
+    programs,
+    radius,
+    scans,
+    servers,
+)
 from op25b.synth import world as w
 from op25b.synth.days import Day
-from op25b.synth.nfdump_text import Writer
 from op25b.synth.parameters import load
 from op25b.synth.sessions import KINDS, Sessions, joined
 from op25b.synth.truth import Truth, of_day
@@ -124,8 +138,8 @@ def _write(world: w.World, root: Path, form: str, advance: Advance) -> Written:
     held = [(cast.block, cast.leases) for cast in casts]
     for day in range(world.days):
         visits = [maillog.mail_only(world, day, sum(block.lines for block in world.blocks))]
-        writers = {edge: Writer(root / "raw" / "flows" / f"edge-{edge + 1}" / f"{world.day(day):%Y%m%d}.csv", edge)
-                   for edge in range(world.edges)}
+        writers = [_writer(world, root / "raw" / "flows" / f"edge-{edge + 1}", edge, day, form)
+                   for edge in range(world.edges)]
         for number, cast in enumerate(casts):
             advance(f"{world.day(day)}", len(casts) * (day + 1) + number, units)
             made, address = cast.on_day(Day(world, cast.block, cast.lines, day))
@@ -137,13 +151,20 @@ def _write(world: w.World, root: Path, form: str, advance: Advance) -> Written:
             records += len(exported)
             truth.add(of_day(cast.block, made, flows))
             visits.append(maillog.visits(cast.block, made, address))
-        for writer in writers.values():
+        for writer in writers:
             writer.close()
         mail_lines += log.write_day(day, visits)
         sessions += radius.write_day(world, root / "raw" / "radius", day, held)
     advance("truth", units, units)
     rows = truth.write(root / "truth.csv")
     return Written(root, count, records, mail_lines, sessions, rows.height)
+
+
+def _writer(world: w.World, directory: Path, edge: int, day: int, form: str) -> nfdump_text.Writer | nfcapd.Writer:
+    """What writes the records of one exporter and day."""
+    if form == "nfcapd":
+        return nfcapd.Writer(directory / f"nfcapd.{world.day(day):%Y%m%d}0000", world.sampling[edge])
+    return nfdump_text.Writer(directory / f"{world.day(day):%Y%m%d}.csv", edge)
 
 
 def _cast(world: w.World, block: w.Block) -> _Cast:
