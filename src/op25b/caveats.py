@@ -30,8 +30,10 @@ _TEXTS: dict[str, Text] = {
         "en": "the sampling interval of {share} of the flow records is unknown, and often so is whether a connection "
               "worked: set sampling_interval under [[inputs.flows]] (1 = every packet)"},
     "sampled": {
-        "ja": "フローは{interval}パケットに1つのサンプリングです。件数は下限で、送信の少ない回線は見えていません。",
-        "en": "flows are sampled, one packet in {interval}: counts are floors, and lines that send little are missing"},
+        "ja": "フローは{interval}パケットに1つのサンプリングです。件数は下限で、送信の少ない回線は見えていません"
+              "（推定：op25b estimate）。",
+        "en": "flows are sampled, one packet in {interval}: counts are floors, and lines that send little are missing; "
+              "'op25b estimate' tells of them"},
     "no-list": {
         "ja": "加入者一覧がないため、プランによる除外を判定できません。",
         "en": "there is no subscriber list, so no plan is known and no line is exempt"},
@@ -48,7 +50,7 @@ _TEXTS: dict[str, Text] = {
 
 
 def caveats(workspace: Workspace, language: Language, before: str = "current", after: str = "proposed",
-            fixed_blocked: int = 0) -> dict[str, str]:
+            fixed_blocked: int | str = 0) -> dict[str, str]:
     """What the results of a workspace could not know, by key; empty where there is nothing to say.
 
     Keys: stale, no-leases, no-relays, unattributed, sampling-unknown, sampled, no-list, plan-unused, lint,
@@ -91,7 +93,7 @@ def caveats(workspace: Workspace, language: Language, before: str = "current", a
         rules = dict.fromkeys(f"{row.policy}: {row.rule or row.finding}" for row in errors)
         found["lint"] = {"rules": ", ".join(rules)}
     if fixed_blocked:
-        found["fixed-blocked"] = {"count": f"{fixed_blocked:,}"}
+        found["fixed-blocked"] = {"count": f"{fixed_blocked:,}" if isinstance(fixed_blocked, int) else fixed_blocked}
     return {key: _TEXTS[key][language].format(**values) for key, values in found.items()}
 
 
