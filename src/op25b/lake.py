@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -20,11 +20,16 @@ from op25b import keyfile
 from op25b.errors import LakeError
 
 if TYPE_CHECKING:
+    import arro3.core
     import pyarrow as pa
     from deltalake import DeltaTable, WriterProperties
 
+    Rows = pa.Table | pa.RecordBatchReader | arro3.core.Table | arro3.core.RecordBatchReader
+
 # A dictionary of values that hardly come again takes time and no space.
 _MOSTLY_DISTINCT = frozenset({"at", "first_seen", "last_seen", "queue_id", "size_bytes", "bytes"})
+# Raw rows stand in the order of time, so the least and the greatest of other columns tell no file from another.
+_TIMES = frozenset({"at", "first_seen", "last_seen", "start", "end"})
 
 
 class Lake:
@@ -98,7 +103,7 @@ class Lake:
             return set()
         return {name for name in transactions if delta.transaction_version(name) is not None}
 
-    def append(self, table: str, rows: pa.Table | pa.RecordBatchReader, transactions: Sequence[str]) -> None:
+    def append(self, table: str, rows: Rows, transactions: Sequence[str]) -> None:
         """Append rows in one commit that also records `transactions`."""
         from deltalake import CommitProperties, Transaction, write_deltalake
 
@@ -110,10 +115,10 @@ class Lake:
             schema_mode="merge",  # columns that a newer op25b added
             partition_by=["day"] if rows.schema.names[0] == "day" else None,
             commit_properties=properties,
-            writer_properties=_written(rows.schema.names),
+            writer_properties=_written(rows.schema.names, measured=_TIMES),
         )
 
-    def replace(self, table: str, rows: pa.Table | pa.RecordBatchReader, days: Sequence[date] | None = None) -> None:
+    def replace(self, table: str, rows: Rows, days: Sequence[date] | None = None) -> None:
         """Replace the given days of a table partitioned by day, or the whole table, in one commit.
 
         Where the columns changed (another version of op25b wrote the table) the other days go too: their
@@ -170,13 +175,19 @@ class Lake:
             os.close(descriptor)
 
 
-def _written(columns: Sequence[str]) -> WriterProperties:
-    """How Parquet files are written: compression beyond level 1 costs more time than it saves space."""
+def _written(columns: Sequence[str], measured: Container[str] | None = None) -> WriterProperties:
+    """How Parquet files are written, with statistics of the columns `measured` or of all.
+
+    Compression beyond level 1 costs more time than it saves space.
+    """
     from deltalake import ColumnProperties, WriterProperties
 
-    plain = ColumnProperties(dictionary_enabled=False)
-    return WriterProperties(compression="ZSTD", compression_level=1,
-                            column_properties={name: plain for name in columns if name in _MOSTLY_DISTINCT})
+    properties = {
+        name: ColumnProperties(dictionary_enabled=name not in _MOSTLY_DISTINCT,
+                               statistics_enabled=None if measured is None or name in measured else "NONE")
+        for name in columns
+    }
+    return WriterProperties(compression="ZSTD", compression_level=1, column_properties=properties)
 
 
 def _path(uri: str) -> str:

@@ -7,9 +7,9 @@ import gzip
 import io
 import lzma
 import zlib
-from collections import Counter
-from collections.abc import Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter, deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ _PIECE_BYTES = 2**20
 DAMAGE = (OSError, EOFError, zlib.error, lzma.LZMAError, ValueError)
 _MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -214,3 +215,24 @@ def ahead(items: Generator[T, None, None]) -> Iterator[T]:
                 yield cast("T", item)
     finally:
         items.close()
+
+
+def in_pairs(items: Iterable[T], make: Callable[[T], R]) -> Generator[R, None, None]:
+    """What is made of each item, two at a time, in order; it must not depend on the items before.
+
+    Where the items end in an error, what was made of those before it comes first.
+    """
+    waiting: deque[Future[R]] = deque()
+    failure: Exception | None = None
+    with ThreadPoolExecutor(2) as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(make, item))
+                if len(waiting) > 1:
+                    yield waiting.popleft().result()
+        except Exception as error:  # noqa: BLE001  # raised again below
+            failure = error
+        while waiting:
+            yield waiting.popleft().result()
+    if failure is not None:
+        raise failure

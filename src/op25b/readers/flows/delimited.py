@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 
 import polars as pl
@@ -18,7 +18,7 @@ import polars as pl
 from op25b.errors import InputError
 from op25b.readers.base import Source
 from op25b.readers.flows.records import Left, Parse, Piece, left, parsed
-from op25b.readers.text import ahead, chunks, lines_of, opened, readable
+from op25b.readers.text import ahead, chunks, in_pairs, lines_of, opened, readable
 from op25b.workspace import MAIL_PORTS
 
 # Larger blocks are slower: memory for them is taken from, and given back to, the system each time.
@@ -63,24 +63,32 @@ def names_of(header: str, separator: str | None = None) -> list[str]:
 
 @dataclass(frozen=True)
 class _Part:
-    """Consecutive lines with one layout; `line` is the number of the first one."""
+    """Consecutive lines with one layout; `skipped` counts the lines before the header line of the file."""
 
     data: bytes
     layout: Layout
     parse: Parse
-    line: int
+    skipped: int
 
 
 def pieces(source: Source, syntax: Syntax) -> Iterator[Piece]:
     """Read the file; an `InputError` says when it has no header line."""
     # Reading, looking at the ports and (in the caller) converting overlap.
-    return parsed(ahead(_left(part, syntax) for part in ahead(_parts(source, syntax))))
+    return parsed(ahead(_numbered(in_pairs(ahead(_parts(source, syntax)), partial(_left, syntax)))))
+
+
+def _numbered(parts: Iterable[tuple[Left, int]]) -> Generator[Left, None, None]:
+    """Count the lines, which `_left` does within each part."""
+    first = 1
+    for part, height in parts:
+        yield replace(part, records=part.records + first)
+        first += height
 
 
 def _parts(source: Source, syntax: Syntax) -> Generator[_Part, None, None]:
     layout: Layout | None = None
     parse: Parse = _no_columns
-    line = 1
+    skipped = 0
     with opened(source.path) as stream, readable(source.path):
         for data in chunks(stream, BLOCK_BYTES):
             for part in _segments(_unified(data), syntax.marker):
@@ -89,16 +97,20 @@ def _parts(source: Source, syntax: Syntax) -> Generator[_Part, None, None]:
                     layout = new
                     parse = partial(_columns, layout, syntax)
                 if layout is not None:
-                    yield _Part(part, layout, parse, line)
+                    yield _Part(part, layout, parse, skipped)
+                    skipped = 0
                 elif not _only_noise(part, syntax):
                     raise InputError(source.path, "no header line with column names at its start", syntax.missing, 1)
-                line += part.count(b"\n")
+                else:
+                    skipped += part.count(b"\n")
 
 
-def _left(part: _Part, syntax: Syntax) -> Left:
+def _left(syntax: Syntax, part: _Part) -> tuple[Left, int]:
+    """What is left of a part, and how many lines it has."""
     lines = lines_of(part.data)
     kept = _not_ruled_out(part.data, lines, part.layout, syntax)
-    return left(kept.cast(pl.Int64) + part.line, lines.gather(kept), lines.len() - kept.len(), part.parse)
+    records = kept.cast(pl.Int64) + part.skipped
+    return left(records, lines.gather(kept), lines.len() - kept.len(), part.parse), part.skipped + lines.len()
 
 
 def _no_columns(_records: pl.Series, _data: bytes) -> pl.DataFrame:

@@ -7,11 +7,9 @@ files reads the lines of every `Daemon` it is given, not only those of the one t
 from __future__ import annotations
 
 import re
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol
 
 import polars as pl
 
@@ -22,7 +20,6 @@ from op25b.readers.mail.clock import Clock
 from op25b.readers.text import BLOCK_BYTES, ahead, opened, readable
 
 TABLE = schema.raw_table("mail_event")
-T = TypeVar("T")
 Parser = Callable[[pl.DataFrame], pl.LazyFrame]
 FINE = pl.lit(None, pl.String)
 # A quoted local part may hold anything, also what looks like the rest of the line.
@@ -155,18 +152,6 @@ def so_far(lines: pl.LazyFrame, known: pl.DataFrame, fresh: pl.DataFrame, keys: 
     """Lines with the last of `fresh` before each of them (or on it), else what is `known` of earlier blocks."""
     facts = pl.concat([known.with_columns(pl.lit(0, pl.Int64).alias("line")), fresh], how="diagonal").sort("line")
     return lines.sort("line").join_asof(facts.lazy(), on="line", by=keys, check_sortedness=False)
-
-
-def in_pairs(items: Iterable[T], make: Callable[[T], Batch]) -> Iterator[Batch]:
-    """Make a batch of each item, two at a time, in order: for readers that remember nothing from block to block."""
-    waiting: deque[Future[Batch]] = deque()
-    with ThreadPoolExecutor(2) as pool:
-        for item in items:
-            waiting.append(pool.submit(make, item))
-            if len(waiting) > 2:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
 
 
 def head_of(path: Path) -> Head:

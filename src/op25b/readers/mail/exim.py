@@ -38,10 +38,10 @@ import polars as pl
 from op25b.readers.base import Batch, Format, Head, Reject, Source
 from op25b.readers.mail import syslog
 from op25b.readers.mail.clock import Clock
-from op25b.readers.mail.common import account, head_of, host_of, in_pairs, read_syslog, whole
+from op25b.readers.mail.common import account, head_of, host_of, read_syslog, whole
 from op25b.readers.mail.dovecot import Dovecot
 from op25b.readers.mail.exim_events import WORDS, parsed
-from op25b.readers.text import BLOCK_BYTES, Block, blocks
+from op25b.readers.text import BLOCK_BYTES, Block, blocks, in_pairs
 
 _STAMP = r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}"
 _OLD_ID = r"[0-9A-Za-z]{6}-[0-9A-Za-z]{6}-[0-9A-Za-z]{2}"
