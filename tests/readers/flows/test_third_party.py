@@ -54,3 +54,18 @@ def test_argus_where_only_the_other_side_sent(tmp_path: Path) -> None:
     row = "2011/08/16 10:13:23.123456,0.000000,tcp,192.0.2.165,1025,   ?>,198.51.100.9,25,_RA,,0,3,180,0,flow=x"
     result = read("argus", tmp_path, f"{samples.ARGUS.splitlines()[0]}\n{row}\n")
     assert result.rows("packets", "bytes", "reply_packets", "reply_bytes", "established") == [(0, 0, 3, 180, None)]
+
+
+@pytest.mark.parametrize("delimiter", ["\t", "|"])
+def test_argus_with_another_delimiter_and_records_without_addresses(tmp_path: Path, delimiter: str) -> None:
+    header = "StartTime,Dur,Proto,SrcAddr,Sport,Dir,DstAddr,Dport,State,sTos,dTos,TotPkts,TotBytes,SrcBytes,SrcPkts,Label"
+    rows = [
+        "2026/01/31 12:00:00.000000,0.500000,tcp,192.0.2.1,51000,   ->,198.51.100.25,25,FSPA_FSPA,0,0,20,3000,2000,11,",
+        "2026/01/31 12:00:01.000000,0.000000,man,0,0,   ,0,0,STA,0,0,0,0,0,0,",
+        "2026/01/31 12:00:02.000000,0.000000,arp,192.0.2.1, ,  who,192.0.2.2, ,CON, , ,2,102,60,1,",
+    ]
+    text = "\n".join([header, *rows, ""]).replace(",", delimiter)
+    result = read("argus", tmp_path, text)
+    assert result.rejected == []
+    assert result.rows("src_ip", "dst_port", "packets", "reply_packets", "bytes", "established") == [
+        ("192.0.2.1", 25, 11, 9, 2000, True)]

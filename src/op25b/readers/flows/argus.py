@@ -1,4 +1,4 @@
-"""Comma-separated text of Argus' `ra` (the "binetflow" layout of the CTU-13 data set and its relatives).
+"""Text of Argus' `ra` with a delimiter (the "binetflow" layout of the CTU-13 data set and its relatives).
 
 Records are bidirectional. Bytes are those of whole frames, as Argus counts them. `TotPkts` has no split unless SrcPkts
 is there too: see `_split`. What `State` proves is in `_proof`. Times are local where `ra` ran, or seconds since 1970.
@@ -13,7 +13,7 @@ import polars as pl
 from op25b.readers.base import Batch, Format, Head, Source
 from op25b.readers.flows import common, fields
 from op25b.readers.flows.common import ACK, FIN, PSH, RST, SYN
-from op25b.readers.flows.delimited import Layout, Syntax, names_of, pieces
+from op25b.readers.flows.delimited import Layout, Syntax, names_of, pieces, separator_of
 from op25b.readers.flows.records import batches, standard
 
 _KNOWN = {
@@ -41,7 +41,9 @@ def read(source: Source) -> Iterator[Batch]:
     """Yield the TCP records on mail ports."""
 
     def layout(line: str) -> Layout | None:
-        names = names_of(line, ",")
+        # `ra -c` prints any delimiter; data sets come with commas and with tabs.
+        separator = separator_of(line)
+        names = names_of(line, separator)
         if "StartTime" not in names:
             return None
         end = "duration" if "Dur" in names else "last_seen"
@@ -52,7 +54,7 @@ def read(source: Source) -> Iterator[Batch]:
         # srcUdata and dstUdata (the first bytes of the payload) may hold commas; all that we need stands before them.
         last = max(names.index(name) for name in columns.values())
         free = [names.index(name) for name in ("srcUdata", "dstUdata") if name in names]
-        return Layout(",", names, columns, line, spare=bool(free) and min(free) > last)
+        return Layout(separator, names, columns, line, spare=bool(free) and min(free) > last)
 
     def typed(frame: pl.DataFrame) -> pl.DataFrame:
         return _proven(_timed(_counted(standard(frame, source)), source.timezone))
