@@ -263,6 +263,7 @@ class Findings(Settings):
     """
 
     bot_destinations_5min: Count = 10
+    bot_sessions_5min: Count = 40
     bot_failure_share: Share = 0.3
     bot_slow_organisations: Count = 10
     bot_wide_organisations: Count = 30

@@ -71,6 +71,7 @@ SENDER_DAY = f"""
         sessions::BIGINT AS flows, established::BIGINT AS established, 0::BIGINT AS refused,
         (sessions - established)::BIGINT AS no_answer, 0::BIGINT AS unknown, 1::BIGINT AS destinations,
         CASE WHEN kind = 'bot' THEN 20 ELSE 1 END::BIGINT AS destinations_5min,
+        CASE WHEN kind = 'bot' THEN 30 ELSE 2 END::BIGINT AS sessions_5min,
         (sessions * 10)::BIGINT AS client_packets, (sessions * 4000)::BIGINT AS client_bytes,
         (sessions * 9)::BIGINT AS server_packets, (sessions * 900)::BIGINT AS server_bytes, first_seen,
         first_seen + INTERVAL 3 SECOND AS last_seen
@@ -95,7 +96,7 @@ SESSION = f"""
         port::INTEGER AS server_port, first_seen + to_seconds(nth * 60) AS first_seen,
         first_seen + to_seconds(nth * 60 + 3) AS last_seen, 1::BIGINT AS records, 10::BIGINT AS client_packets,
         4000::BIGINT AS client_bytes, 9::BIGINT AS server_packets, 900::BIGINT AS server_bytes,
-        1 AS sampling_interval, NULL::SMALLINT AS forwarding_status, 'nas1' AS exporter,
+        0 AS syn_only, 1 AS sampling_interval, NULL::SMALLINT AS forwarding_status, 'nas1' AS exporter,
         CASE WHEN nth < established THEN 'established' ELSE 'no-answer' END AS outcome
     FROM (SELECT *, unnest(range(least(sessions, 4)::BIGINT)) AS nth FROM ({COUNTED})
           WHERE destination_group <> 'own-relay')
@@ -152,32 +153,61 @@ LEASE = """
         'nas1' AS access_server, 's' || n AS session, 'leases' AS source
     FROM line
 """
-SENDER = """
+SENDING = """
+    SELECT *, CASE kind WHEN 'bot' THEN 200 ELSE 2 END::BIGINT * $days AS s,
+        CASE kind WHEN 'bot' THEN 40 WHEN 'mobile-sender' THEN 0 ELSE 2 END::BIGINT * $days AS e
+    FROM line WHERE destination_group <> 'own-relay'
+"""
+SENDER = f"""
     SELECT subscriber, 'attributed' AS attribution, $day::TIMESTAMP AS first_seen, $day::TIMESTAMP AS last_seen,
-        $days::BIGINT AS days_active, s * $days AS sessions, s * $days AS flows, e * $days AS established,
-        0::BIGINT AS refused, (s - e) * $days AS no_answer, 0::BIGINT AS unknown,
+        $days::BIGINT AS days_active, s AS sessions, s AS flows, e AS established,
+        0::BIGINT AS refused, s - e AS no_answer, 0::BIGINT AS unknown, 0::BIGINT AS tiny, e AS mail_sized,
         CASE kind WHEN 'bot' THEN 400 ELSE 2 END::BIGINT AS destinations,
-        CASE kind WHEN 'bot' THEN 300 ELSE 1 END::BIGINT AS organisations, s * $days AS top_sessions,
-        CASE kind WHEN 'bot' THEN 20 ELSE 1 END::BIGINT AS destinations_5min,
-        CASE kind WHEN 'mobile-sender' THEN s * $days ELSE 0 END AS mobile_carrier_sessions,
-        CASE kind WHEN 'mail-program' THEN s * $days ELSE 0 END AS known_provider_sessions,
-        CASE WHEN kind IN ('bot', 'own-server') THEN s * $days ELSE 0 END AS other_sessions,
+        CASE kind WHEN 'bot' THEN 300 ELSE 1 END::BIGINT AS organisations, s AS top_sessions, s AS top3_sessions,
+        2::BIGINT AS top_destinations, CASE kind WHEN 'bot' THEN 20 ELSE 1 END::BIGINT AS destinations_5min,
+        CASE kind WHEN 'bot' THEN 30 ELSE 2 END::BIGINT AS sessions_5min,
+        CASE kind WHEN 'mobile-sender' THEN s ELSE 0 END AS mobile_carrier_sessions,
+        CASE kind WHEN 'mail-program' THEN s ELSE 0 END AS known_provider_sessions,
+        CASE WHEN kind IN ('bot', 'own-server') THEN s ELSE 0 END AS other_sessions,
         0::BIGINT AS mobile_carrier_established,
-        CASE kind WHEN 'mail-program' THEN e * $days ELSE 0 END AS known_provider_established,
-        CASE WHEN kind IN ('bot', 'own-server') THEN e * $days ELSE 0 END AS other_established,
+        CASE kind WHEN 'mail-program' THEN e ELSE 0 END AS known_provider_established,
+        CASE WHEN kind IN ('bot', 'own-server') THEN e ELSE 0 END AS other_established,
         0::BIGINT AS mobile_carrier_unknown, 1000::BIGINT AS client_bytes, 1000::BIGINT AS server_bytes,
+        65280 AS hours, 0::BIGINT AS night_sessions,
         CASE kind WHEN 'mail-program' THEN 9 ELSE 0 END::BIGINT AS pop_same_organisation,
-        0::BIGINT AS submission_sessions,
-        CASE kind WHEN 'own-server' THEN 9 ELSE 0 END::BIGINT AS answered_inbound, 0::BIGINT AS inbound_peers,
-        0::BIGINT AS relay_messages, CASE kind WHEN 'mail-program' THEN 'Provider' END AS provider,
+        0::BIGINT AS submission_same_organisation, 0::BIGINT AS submission_sessions,
+        CASE kind WHEN 'own-server' THEN 9 ELSE 0 END::BIGINT AS answered_inbound,
+        CASE kind WHEN 'own-server' THEN 4 ELSE 0 END::BIGINT AS inbound_peers,
+        CASE kind WHEN 'own-server' THEN 4 ELSE 0 END::BIGINT AS inbound_days, true AS inbound_visible,
+        0::BIGINT AS relay_messages, 0::BIGINT AS relay_bounced, 0::BIGINT AS relay_rejected,
+        NULL::VARCHAR AS relay_sprt, CASE kind WHEN 'bot' THEN 'bot' ELSE 'open' END AS sprt,
+        CASE kind WHEN 'bot' THEN 300 ELSE 1 END::BIGINT AS sprt_n,
+        CASE kind WHEN 'bot' THEN 240 ELSE 0 END::BIGINT AS sprt_failed, 1 AS sampling_interval,
+        CASE kind WHEN 'mail-program' THEN 'Provider' END AS provider,
         CASE kind WHEN 'mail-program' THEN '587' END AS submission
-    FROM (SELECT *, CASE kind WHEN 'bot' THEN 200 ELSE 2 END::BIGINT AS s,
-              CASE kind WHEN 'bot' THEN 40 WHEN 'mobile-sender' THEN 0 ELSE 2 END::BIGINT AS e
-          FROM line WHERE destination_group <> 'own-relay')
+    FROM ({SENDING})
+"""
+# A bot has five organisations of its own and the others in one row, as pipelines/sender_destination.sql makes them.
+SENDER_DESTINATION = f"""
+    SELECT subscriber, destination_group,
+        CASE WHEN place <= 5 AND kind <> 'mobile-sender' THEN 'organisation ' || place END AS organisation,
+        CASE destination_group WHEN 'known-provider' THEN 'Provider' END AS name,
+        CASE WHEN place > 5 THEN 295 ELSE 1 END::BIGINT AS organisations,
+        CASE WHEN place > 5 THEN 390 ELSE 2 END::BIGINT AS destinations, $days::BIGINT AS days,
+        (s // places) AS sessions, (e // places) AS established, 0::BIGINT AS refused,
+        (s // places) - (e // places) AS no_answer, 0::BIGINT AS unknown, 0::BIGINT AS bare_syn, 0::BIGINT AS carried,
+        0::BIGINT AS tiny, (e // places) AS mail_sized, (e // places) * 4000 AS mail_bytes,
+        (e // places) * 4000.0 * 5000 AS mail_bytes_squares, 65280 AS hours, 0::BIGINT AS night_sessions,
+        $days::BIGINT AS gaps, $days::BIGINT * 9000 AS gap_seconds, $days * 9000.0 * 18000 AS gap_squares,
+        $days::BIGINT * 700 AS day_minutes, $days * 700.0 * 800 AS day_minutes_squares,
+        CASE kind WHEN 'mail-program' THEN 9 ELSE 0 END::BIGINT AS reading, 0::BIGINT AS submitting,
+        $day::TIMESTAMP AS first_seen, $day::TIMESTAMP AS last_seen
+    FROM (SELECT *, CASE kind WHEN 'bot' THEN 6 WHEN 'own-server' THEN 4 ELSE 1 END AS places,
+              unnest(range(1, places + 1)) AS place FROM ({SENDING}))
 """
 PER_DAY = {"flow": FLOW, "destination": DESTINATION, "session": SESSION, "peer_day": PEER_DAY, "sender_day": SENDER_DAY,
            "message": MESSAGE, "relay_day": RELAY_DAY}
-WHOLE = {"subscriber": SUBSCRIBER, "lease": LEASE, "sender": SENDER}
+WHOLE = {"subscriber": SUBSCRIBER, "lease": LEASE, "sender": SENDER, "sender_destination": SENDER_DESTINATION}
 
 
 def make_lake(root: Path, subscribers: int, days: int) -> None:
@@ -192,7 +222,7 @@ def make_lake(root: Path, subscribers: int, days: int) -> None:
                "rows_kept": 0, "rows_filtered": 0, "rows_rejected": 0, "at": datetime(2007, 7, 1)}
     lake.append("source_file", schema.SOURCE_FILE.conform(pl.DataFrame([account])).to_arrow(), [])
     for table, query in WHOLE.items():
-        values = {"day": str(FIRST_DAY), "days": days} if table == "sender" else None
+        values = {"day": str(FIRST_DAY), "days": days} if "$days" in query else None
         lake.replace(table, _plain(connection.sql(query, params=values)))
     for number in range(days):
         day = FIRST_DAY + timedelta(days=number)

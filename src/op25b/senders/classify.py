@@ -7,7 +7,7 @@ import polars as pl
 from op25b.senders import measures
 from op25b.senders.evidence import PRIOR, scores
 from op25b.senders.probability import probability
-from op25b.senders.rules import CLASSES, conditions, rules
+from op25b.senders.rules import CLASSES, RIVALS, conditions, rules
 from op25b.workspace import Findings
 
 __all__ = ["CLASSES", "classify", "measured"]
@@ -39,13 +39,14 @@ def classify(senders: pl.DataFrame, clusters: pl.DataFrame, settings: Findings) 
     held["mobile-sender"] = pl.col("holds mobile-sender")
     named = pl.any_horizontal(test for name, test in held.items() if name != "mobile-sender")
     held["unclear"] = ~named & (pl.col("judged_sessions") > 0)
-    device_first = pl.col("p device") > pl.col("p mail-program")
-    program, device = (pl.when(held[name]).then(pl.lit(name)) for name in ("mail-program", "device"))
-    order: list[pl.Expr] = [pl.when(held[name]).then(pl.lit(name)) for name in CLASSES]
-    place = CLASSES.index("mail-program")
-    order[place:place + 2] = [pl.when(device_first).then(device).otherwise(program),
-                              pl.when(device_first).then(program).otherwise(device)]
-    frame = frame.with_columns(pl.concat_list(order).list.drop_nulls().alias("classes"))
+    ranked = pl.concat_list([
+        pl.when(held[name]).then(pl.struct((-pl.col(f"p {name}")).alias("p"), pl.lit(name).alias("name")))
+        for name in RIVALS]).list.drop_nulls().list.sort().list.eval(pl.element().struct.field("name"))
+    alone = {name: pl.when(test).then(pl.lit(name)) for name, test in held.items() if name not in RIVALS}
+    frame = frame.with_columns(pl.concat_list(
+        pl.concat_list(alone["bot"], alone["scanner"]), ranked,
+        pl.concat_list(alone["unclear"], alone["mobile-sender"]),
+    ).list.drop_nulls().alias("classes"))
     frame = frame.with_columns(pl.col("classes").list.first().alias("class"))
     main = pl.coalesce(pl.when(pl.col("class") == name).then(pl.col(f"p {name}")) for name in PRIOR)
     return frame.with_columns(main.alias("probability")).with_columns(_confidence(settings).alias("confidence"))

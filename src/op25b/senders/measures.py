@@ -14,6 +14,7 @@ from op25b.workspace import Findings
 
 _FEWEST = 5  # regularity of fewer pauses or sizes is chance
 _FEWEST_DAYS = 4
+_FEWEST_SIZES = 10  # that alone tell a program from a person
 
 
 def _c(name: str) -> pl.Expr:
@@ -76,7 +77,8 @@ def clusters(destinations: pl.DataFrame, settings: Findings) -> pl.DataFrame:
         ((_part(_c("night_sessions"), sessions) >= settings.device_night_share) & (sessions >= _FEWEST)
          ).fill_null(value=False).alias("sleepless"),
     )
-    looks_made = _c("regular") | (_c("uniform") & _c("sleepless"))
+    # A person's mails vary in size by more than their mean; ten that hardly vary are made by a program.
+    looks_made = _c("regular") | (_c("uniform") & (_c("sleepless") | (_c("mail_sized") >= _FEWEST_SIZES)))
     return frame.with_columns(
         ((_c("role") == "home") & ~_c("reads") & looks_made & (sessions >= _FEWEST)
          & (_c("line_organisations") - _c("organisations") < settings.device_max_organisations)).alias("device"))

@@ -11,7 +11,8 @@ import polars as pl
 
 from op25b.workspace import Findings
 
-# In order of precedence as the main class; of mail-program and device the more probable one leads.
+# In order of precedence as the main class; of the three rivals the more probable one leads.
+RIVALS = ("own-server", "mail-program", "device")
 CLASSES = ("bot", "scanner", "own-server", "mail-program", "device", "unclear", "mobile-sender")
 
 
@@ -35,6 +36,8 @@ def conditions(settings: Findings) -> dict[str, pl.Expr]:
         "fails_mostly": rest >= 2 * share,
         "sprays": (_c("destinations_5min") > burst) & (_c("rest_destinations") > burst),
         "sprays_widely": (_c("destinations_5min") > 5 * burst) & (_c("rest_destinations") > 5 * burst),
+        "floods": (_c("sessions_5min") > settings.bot_sessions_5min) & (
+            _c("rest_sessions") > settings.bot_sessions_5min),
         "wide": _c("rest_organisations") >= settings.bot_wide_organisations,
         "slow": _c("rest_organisations") >= settings.bot_slow_organisations,
         "once_each": (_c("rest_organisations") >= settings.bot_slow_organisations) & (_c("rest_repeats") < 2),
@@ -62,7 +65,7 @@ def rules(settings: Findings) -> dict[str, pl.Expr]:
     # A server that answers the world is a bot only where most of what it tries fails (lists have dead addresses), and
     # not where nothing at all gets out, as behind a block.
     accusable = ~answers | (_c("established") > 0)
-    fast = _c("sprays") & pl.when(answers).then(_c("fails_mostly")).otherwise(_c("fails"))
+    fast = (_c("sprays") | _c("floods")) & pl.when(answers).then(_c("fails_mostly")).otherwise(_c("fails"))
     slow = _c("slow") & pl.when(answers).then(_c("accused_mostly")).otherwise(_c("accused"))
     # So many organisations, so fast or none of them twice, and nobody ever calls back: a tenth need fail.
     wide = _c("silent") & _c("wide") & (_c("sprays") | _c("once_each")) & (
@@ -70,7 +73,7 @@ def rules(settings: Findings) -> dict[str, pl.Expr]:
     bot = (((fast | slow) & accusable) | wide) & ~scanner | _c("relay_accused")
     # A machine whose port 25 answers the world is a mail server, however many it talks to; one that is never called
     # may be one that only sends.
-    server = (_c("works") & (answers | (many & ~reads & _c("passes")))) | (_c("answers_many") & (
+    server = (_c("works") & (answers | (((many & ~reads) | _c("slow")) & _c("passes")))) | (_c("answers_many") & (
         _c("judged_sessions") > 0))
     program = (_c("home_organisations") > 0) & (reads | (~answers & (_c("few") | bot | scanner)))
     return {"bot": bot, "scanner": scanner, "own-server": server, "mail-program": program,
