@@ -77,6 +77,13 @@ SENDER_DAY = f"""
         first_seen + INTERVAL 3 SECOND AS last_seen
     FROM ({COUNTED})
 """
+SAMPLED_DAY = f"""
+    SELECT day, subscriber, 'nas1' AS exporter, 1 AS sampling_interval, destination_group, port::INTEGER AS port,
+        sessions::BIGINT AS sessions, established::BIGINT AS established, (sessions * 10)::BIGINT AS client_packets,
+        (sessions * 9)::BIGINT AS server_packets, (sessions * 4900)::BIGINT AS bytes,
+        (sessions * 1264000)::DOUBLE AS squared_bytes
+    FROM ({COUNTED}) WHERE destination_group <> 'own-relay'
+"""
 PEER_DAY = f"""
     SELECT day, subscriber, attribution, 'out' AS direction,
         '198.51.100.' || (CASE destination_group WHEN 'mobile-carrier' THEN 1 ELSE 64 + n % 32 END) AS peer_ip,
@@ -206,7 +213,7 @@ SENDER_DESTINATION = f"""
               unnest(range(1, places + 1)) AS place FROM ({SENDING}))
 """
 PER_DAY = {"flow": FLOW, "destination": DESTINATION, "session": SESSION, "peer_day": PEER_DAY, "sender_day": SENDER_DAY,
-           "message": MESSAGE, "relay_day": RELAY_DAY}
+           "sampled_day": SAMPLED_DAY, "message": MESSAGE, "relay_day": RELAY_DAY}
 WHOLE = {"subscriber": SUBSCRIBER, "lease": LEASE, "sender": SENDER, "sender_destination": SENDER_DESTINATION}
 
 
