@@ -32,7 +32,8 @@ def main(arguments: list[str]) -> int:
         print("--write-docs needs all worlds and samplings", file=sys.stderr)
         return 2
     with tempfile.TemporaryDirectory(prefix="op25b-eval-") as scratch:
-        measured = measure(chosen, options.sampling, Path(scratch), options.workers)
+        measured = measure(chosen, options.sampling, options.keep or Path(scratch), options.workers,
+                           keep=options.keep is not None)
     words = page(measured, chosen)
     print(words)
     _write(measured, options.out, words)
@@ -43,24 +44,27 @@ def main(arguments: list[str]) -> int:
     return 0 if 1 not in options.sampling or budgets(measured.at(1).lines)["met"].all() else 1
 
 
-def measure(worlds: list[World], samplings: list[int], directory: Path, workers: int) -> Measured:
+def measure(worlds: list[World], samplings: list[int], directory: Path, workers: int, *, keep: bool = False,
+            ) -> Measured:
     """Every world at every sampling, the longest first."""
     jobs = sorted(((world, sampling) for world in worlds for sampling in samplings),
                   key=lambda job: (job[1], -job[0].subscribers * job[0].days))
-    lines, truths, cases = [], [], []
-    for number, (world, sampling, result) in enumerate(running.run_all(jobs, directory, workers), 1):
+    lines, truths, cases, founds = [], [], [], []
+    for number, (world, sampling, result) in enumerate(running.run_all(jobs, directory, workers, keep=keep), 1):
         print(f"{number}/{len(jobs)}: {world.name}, 1:{sampling}: {result.found.height:,} lines listed",
               file=sys.stderr, flush=True)
         label = [pl.lit(world.name).alias("world"), pl.lit(sampling).alias("sampling")]
         made = outcomes.outcomes(result.truth, result.found).with_columns(label)
         lines.append(made)
         truths.append(result.truth)
+        founds.append(result.found)
         cases.append(calibration.cases(made, result.probabilities))
     # In the order of the worlds, whichever run ended first.
     order = pl.col("world").cast(pl.Enum([world.name for world in worlds]))
     return Measured(pl.concat(lines).sort("sampling", order, "subscriber"),
                     pl.concat(truths).sort("sampling", order, "subscriber", "class"),
-                    pl.concat(cases).sort("sampling", order, "subscriber", "class"))
+                    pl.concat(cases).sort("sampling", order, "subscriber", "class"),
+                    pl.concat(founds).sort("sampling", order, "subscriber"))
 
 
 def _write(measured: Measured, out: Path, words: str) -> None:
@@ -68,6 +72,8 @@ def _write(measured: Measured, out: Path, words: str) -> None:
     out.mkdir(parents=True, exist_ok=True)
     (out / "evaluation.md").write_text(words, encoding="utf-8")
     measured.lines.write_parquet(out / "lines.parquet")
+    measured.truth.write_parquet(out / "truth.parquet")
+    measured.found.write_parquet(out / "findings.parquet")
     for sampling in sorted(measured.lines["sampling"].unique()):
         part = measured.at(sampling)
         scores = calibration.scores(part.cases)
@@ -95,6 +101,7 @@ def _options() -> argparse.ArgumentParser:
                         help="only this world; may stand several times")
     parser.add_argument("--sampling", type=int, nargs="+", default=list(SAMPLINGS), metavar="K", help="one packet in K")
     parser.add_argument("--workers", type=int, default=min(2, os.cpu_count() or 1), help="worlds at a time")
+    parser.add_argument("--keep", type=Path, metavar="DIR", help="keep the workspaces there, and use them again")
     parser.add_argument("--out", type=Path, default=ROOT / "eval", help="where charts and page go")
     parser.add_argument("--write-docs", action="store_true", help="write docs/evaluation.md")
     parser.add_argument("--binetflow", type=Path, metavar="FILE", help="judge this labelled Argus file instead")

@@ -46,13 +46,15 @@ class Measured:
     lines: pl.DataFrame
     truth: pl.DataFrame
     cases: pl.DataFrame
+    found: pl.DataFrame
 
     def at(self, sampling: int, world: str | None = None) -> Measured:
         """The part at one sampling, of one world where named."""
         here = pl.col("sampling") == sampling
         if world is not None:
             here &= pl.col("world") == world
-        return Measured(self.lines.filter(here), self.truth.filter(here), self.cases.filter(here))
+        return Measured(self.lines.filter(here), self.truth.filter(here), self.cases.filter(here),
+                        self.found.filter(here))
 
 
 def page(measured: Measured, worlds: Iterable[World] = WORLDS) -> str:

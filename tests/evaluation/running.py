@@ -33,10 +33,16 @@ class Result:
 
 
 def run(world: World, sampling: int, directory: Path, *, keep: bool = False) -> Result:
-    """Make the world below `directory`, take it in, and ask; the files are deleted unless they are to be kept."""
+    """Make the world below `directory`, take it in, and ask.
+
+    The files are deleted afterwards. With `keep` they stay, and a workspace that was kept of the same world is used
+    again: then only what changed of the pipelines is built anew.
+    """
     home = directory / f"{world.name.replace(' ', '-')}-{sampling}"
-    shutil.rmtree(home, ignore_errors=True)
-    synthesise(world, sampling, home)
+    made = home / "made-of.txt"
+    if not (keep and made.exists() and made.read_text(encoding="utf-8") == repr(world)):
+        shutil.rmtree(home, ignore_errors=True)
+        synthesise(world, sampling, home)
     opened = op25b.open(home)
     opened.ingest()
     opened.build()
@@ -53,6 +59,8 @@ def run(world: World, sampling: int, directory: Path, *, keep: bool = False) -> 
         found = opened.findings()
     if not keep:
         shutil.rmtree(home)
+    elif not world.flows_only:  # its settings were changed
+        made.write_text(repr(world), encoding="utf-8")
     label = [pl.lit(world.name).alias("world"), pl.lit(sampling).alias("sampling")]
     return Result(truth.with_columns(label), found.with_columns(label), long(found).with_columns(label))
 
@@ -93,14 +101,15 @@ def long(found: pl.DataFrame) -> pl.DataFrame:
     """One row per listed line and class, and one for the class given (`MAIN`): subscriber, class, probability."""
     given = found.filter(pl.col("class") != "unclear").select(
         "subscriber", pl.lit(MAIN).alias("class"), pl.col("probability").cast(pl.Float64))
-    fields = found.select("subscriber", "probabilities").unnest("probabilities")
-    return pl.concat([given, fields.unpivot(index="subscriber", variable_name="class", value_name="probability")
-                      .with_columns(pl.col("probability").cast(pl.Float64))])
+    each = found.select("subscriber", "probabilities").explode("probabilities").drop_nulls().unnest("probabilities")
+    return pl.concat([given, each.select("subscriber", "class", pl.col("probability").cast(pl.Float64))])
 
 
-def run_all(jobs: list[tuple[World, int]], directory: Path, workers: int) -> Iterator[tuple[World, int, Result]]:
+def run_all(jobs: list[tuple[World, int]], directory: Path, workers: int, *, keep: bool = False,
+            ) -> Iterator[tuple[World, int, Result]]:
     """Each job in a process of its own, `workers` at a time; as they end."""
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
-        waiting = {pool.submit(run, world, sampling, directory): (world, sampling) for world, sampling in jobs}
+        waiting = {pool.submit(run, world, sampling, directory, keep=keep): (world, sampling)
+                   for world, sampling in jobs}
         for future in as_completed(waiting):
             yield (*waiting[future], future.result())

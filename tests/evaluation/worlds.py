@@ -19,8 +19,8 @@ class World:
     name: str
     about: str
     seed: int
-    subscribers: int = 5000
-    days: int = 21
+    subscribers: int = 4000
+    days: int = 14
     parameters: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
     flows_only: bool = False  # neither leases nor mail logs nor a list of subscribers: a line is an address
 
@@ -36,7 +36,7 @@ def _toml(value: Value) -> str:
 
 
 WORLDS = (
-    World("usual", "the parameters as they are, another seed", 101, subscribers=8000),
+    World("usual", "the parameters as they are, another seed", 101, subscribers=6000),
     World("quiet bots", "bots whose address lists are good, mostly low and slow, in small bursts, for a few days", 102,
           parameters={"bots": {
               "share": 0.02, "dead_share": 0.10, "refused_share": 0.03, "rejected_share": 0.30, "fast_share": 0.3,
@@ -52,19 +52,19 @@ WORLDS = (
               "home_share": 0.02, "office_dynamic_share": 0.15, "mailing_list_share": 0.35, "dead_share": 0.10,
               "refused_share": 0.05, "greylist_share": 0.25, "outbound_only_share": 0.30, "list_members_median": 150.0,
               "list_gap_seconds": 0.2}}),
-    World("outbreak", "one line in sixteen infected: many homes with a mail program and a bot", 105, subscribers=4000,
+    World("outbreak", "one line in sixteen infected: many homes with a mail program and a bot", 105, subscribers=3000,
           parameters={"bots": {"share": 0.06, "program_line_factor": 3.0}}),
-    World("three days", "a window of three days", 106, subscribers=8000, days=3),
+    World("three days", "a window of three days", 106, subscribers=6000, days=3),
     World("restless", "short sessions, few spare addresses, skewed clocks, lost Stop records, gaps in the export", 107,
           parameters={
               "access": {"spare_addresses": 0.03, "router_session_days": 1.5, "dial_share": 0.5,
                          "dial_session_hours": 3.0, "lost_stop_share": 0.03, "late_stop_share": 0.1,
                          "clock_skew_seconds": 20.0},
               "exporter": {"clock_skew_seconds": 10.0, "gaps_per_week": 3.0}}),
-    World("offices", "a third of the lines are offices: servers, printers, working hours", 108, subscribers=3000,
+    World("offices", "a third of the lines are offices: servers, printers, working hours", 108, subscribers=2500,
           parameters={"population": {"office_share": 0.35}, "devices": {"printer_office_share": 0.15,
                                                                        "company_share": 0.5}}),
     World("flows only", "no leases, mail logs or customer list; addresses stay, or nobody would know their truth",
-          109, days=14, flows_only=True, parameters={
+          109, flows_only=True, parameters={
               "access": {"dial_share": 0.0, "router_session_days": 100000.0, "fixed_session_days": 100000.0}}),
 )
