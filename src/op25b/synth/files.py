@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import ipaddress
-import itertools
+from collections.abc import Iterable
 from pathlib import Path
 
 import polars as pl
 
 from op25b.synth import world as w
+from op25b.synth.lines import Lines, subscriber_list
 from op25b.synth.maillog import mail_only_customers
-from op25b.synth.world import World
+from op25b.synth.world import Block, World
 
+_MAIL_ONLY = {"plan": "mail", "fixed_ip": "false", "access_node": None, "area": "Tokyo", "dwelling": "apartment",
+              "notice_channel": "mail", "language": "ja", "radius_user": None}
 _POLICIES = """
 [policy.current]
 description = "port 25 to mobile carriers is blocked, except through the own sending servers"
@@ -64,17 +67,23 @@ def networks(world: World) -> str:
     return "\n".join(["name,group,network,submission,pop,source", *rows]) + "\n"
 
 
-def write_subscribers(world: World, path: Path, blocks: list[pl.DataFrame]) -> int:
-    """Write `subscribers.csv` and return its number of rows."""
-    lines = sum(frame.height for frame in blocks)
-    count = mail_only_customers(world, lines)
-    number = range(lines + 1, lines + count + 1)
-    alone = pl.DataFrame({
-        "subscriber": [f"ME{n:07}" for n in number], "plan": ["mail"] * count, "fixed_ip": ["false"] * count,
-        "access_node": [None] * count, "area": ["Tokyo"] * count, "dwelling": ["apartment"] * count,
-        "notice_channel": ["mail"] * count, "language": ["ja"] * count, "radius_user": [None] * count,
-        "auth_user": [f"pm{n}" for n in number],
-    }, schema=blocks[0].schema)
-    frame = pl.concat(itertools.chain(blocks, [alone]))
-    frame.write_csv(path)
-    return frame.height
+def write_subscribers(world: World, path: Path, lines: Iterable[tuple[Block, Lines]]) -> int:
+    """Write `subscribers.csv`, block by block, and return its number of rows."""
+    rows = 0
+    with path.open("wb") as file:
+        for block, made in lines:
+            frame = subscriber_list(block, made)
+            frame.write_csv(file, include_header=rows == 0)
+            rows += frame.height
+        alone = _mail_only(world, rows)
+        alone.write_csv(file, include_header=False)
+    return rows + alone.height
+
+
+def _mail_only(world: World, lines: int) -> pl.DataFrame:
+    """Customers of the mail service alone, who have no line."""
+    number = pl.Series(range(lines + 1, lines + mail_only_customers(world, lines) + 1), dtype=pl.Int64).cast(pl.String)
+    return number.alias("number").to_frame().select(
+        pl.format("ME{}", pl.col("number").str.zfill(7)).alias("subscriber"),
+        *[pl.lit(value, pl.String).alias(name) for name, value in _MAIL_ONLY.items()],
+        pl.format("pm{}", "number").alias("auth_user"))

@@ -65,11 +65,6 @@ def make(world: World, block: Block) -> Lines:
     )
 
 
-def identifier(number: int) -> str:
-    """The subscriber's name in every file of customers."""
-    return f"ME{number + 1:07}"
-
-
 def subscriber_list(block: Block, lines: Lines) -> pl.DataFrame:
     """One row per line of a block, with the columns of `subscribers.csv`."""
     number = pl.Series(range(block.first + 1, block.first + block.lines + 1))

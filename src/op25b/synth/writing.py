@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import polars as pl
 
 from op25b.errors import SettingsError, UnknownNameError
 from op25b.scaffold import create
@@ -30,6 +32,7 @@ from op25b.synth import (
 )
 from op25b.synth import world as w
 from op25b.synth.days import Day
+from op25b.synth.draw import Ints
 from op25b.synth.parameters import load
 from op25b.synth.sessions import KINDS, Sessions, joined
 from op25b.synth.truth import Truth, of_day
@@ -55,7 +58,16 @@ class Written:
 
 
 @dataclass(frozen=True)
-class _Cast:
+class Unit:
+    """What one day of one block leaves behind: the same, whatever else is made and in which order."""
+
+    records: export.Records
+    visits: maillog.Visits
+    truth: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class Cast:
     """Everybody on a block's lines."""
 
     block: w.Block
@@ -65,9 +77,18 @@ class _Cast:
     servers: servers.Servers
     devices: devices.Devices
     bots: bots.Bots
-    scanners: Any
+    scanners: Ints
 
-    def on_day(self, day: Day) -> tuple[Sessions, Any]:
+    def on_day(self, world: w.World, day: int) -> Unit:
+        """Live through a day."""
+        made, address = self._connections(Day(world, self.block, self.lines, day))
+        dropped = (made["group"] == w.CARRIER) & ~made["inbound"]
+        rng = world.rng(_SHAPES, self.block.number, day)
+        flows = packets.flows(world.parameters.tcp, rng, made, address, dropped)
+        return Unit(export.records(world, self.block, day, flows), maillog.visits(self.block, made, address),
+                    of_day(self.block, made, flows))
+
+    def _connections(self, day: Day) -> tuple[Sessions, npt.NDArray[np.uint32]]:
         """Connections of a day, ordered by time, and the line's address in each; lines that are offline make none."""
         made = joined([
             programs.on_day(day, self.programs), servers.on_day(day, self.servers), devices.on_day(day, self.devices),
@@ -127,12 +148,11 @@ def _write(world: w.World, root: Path, form: str, advance: Advance) -> Written:
     casts = []
     for number, block in enumerate(world.blocks):
         advance("customers", number, units)
-        casts.append(_cast(world, block))
+        casts.append(cast_of(world, block))
     pattern = "nfcapd.*" if form == "nfcapd" else "*.csv"
     (root / SETTINGS_FILE).write_text(files.settings(world, pattern), encoding="utf-8")
     (root / "networks.csv").write_text(files.networks(world), encoding="utf-8")
-    count = files.write_subscribers(world, root / "subscribers.csv",
-                                    [lines.subscriber_list(cast.block, cast.lines) for cast in casts])
+    count = files.write_subscribers(world, root / "subscribers.csv", ((cast.block, cast.lines) for cast in casts))
     truth, log = Truth(world), maillog.MailLog(world, root / "raw" / "mail")
     records = mail_lines = sessions = 0
     held = [(cast.block, cast.leases) for cast in casts]
@@ -142,15 +162,11 @@ def _write(world: w.World, root: Path, form: str, advance: Advance) -> Written:
                    for edge in range(world.edges)]
         for number, cast in enumerate(casts):
             advance(f"{world.day(day)}", len(casts) * (day + 1) + number, units)
-            made, address = cast.on_day(Day(world, cast.block, cast.lines, day))
-            dropped = (made["group"] == w.CARRIER) & ~made["inbound"]
-            rng = world.rng(_SHAPES, cast.block.number, day)
-            flows = packets.flows(world.parameters.tcp, rng, made, address, dropped)
-            exported = export.records(world, cast.block, day, flows)
-            writers[cast.block.edge].write(exported)
-            records += len(exported)
-            truth.add(of_day(cast.block, made, flows))
-            visits.append(maillog.visits(cast.block, made, address))
+            unit = cast.on_day(world, day)
+            writers[cast.block.edge].write(unit.records)
+            records += len(unit.records)
+            truth.add(unit.truth)
+            visits.append(unit.visits)
         for writer in writers:
             writer.close()
         mail_lines += log.write_day(day, visits)
@@ -167,9 +183,10 @@ def _writer(world: w.World, directory: Path, edge: int, day: int, form: str) -> 
     return nfdump_text.Writer(directory / f"{world.day(day):%Y%m%d}.csv", edge)
 
 
-def _cast(world: w.World, block: w.Block) -> _Cast:
+def cast_of(world: w.World, block: w.Block) -> Cast:
+    """Everybody on a block's lines."""
     made = lines.make(world, block)
     people = programs.make(world, block, made)
     with_program = np.unique(people.accounts.line)
-    return _Cast(block, made, leases.make(world, block, made), people, servers.make(world, block, made),
+    return Cast(block, made, leases.make(world, block, made), people, servers.make(world, block, made),
                  devices.make(world, block, made), bots.make(world, block, with_program), scans.make(world, block))
