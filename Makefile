@@ -9,7 +9,7 @@ TEST_PACKAGES = $(DEMO_PACKAGES) $(shell cat tests/lab/packages.txt) chromium fo
 .PHONY: help demo test bench eval jupyter lab lint lock clean debian-demo debian-test
 
 help:
-	@echo "make demo     sample -> lake -> findings -> simulation -> report, in demo/"
+	@echo "make demo     sample -> lake -> findings -> simulation -> report, in demo/; a simulated ISP in demo-isp/"
 	@echo "make test     all tests, the lab of real servers included (root)"
 	@echo "make bench    speed against the named peers"
 	@echo "make eval     how right findings is, on simulated ISPs with known truth"
@@ -60,7 +60,17 @@ demo: .venv/.installed debian-demo
 	$(BIN)/op25b -w demo check
 	$(BIN)/op25b -w demo report rollout-impact --lang ja
 	$(BIN)/op25b -w demo report rollout-impact --lang en
-	@echo; echo "Open demo/reports/rollout-impact-en.html (or -ja.html) in a browser."
+	@echo; echo "A simulated ISP of 20,000 lines over five weeks, one access node of four exported whole, the others 1:100"
+	@rm -rf demo-isp
+	$(BIN)/op25b synth demo-isp --subscribers 20000 --days 35 --seed 2007 --sampling 100 --pilot 1
+	$(BIN)/op25b -w demo-isp ingest --format csv > demo-isp/ingest.csv
+	$(BIN)/op25b -w demo-isp build
+	$(BIN)/op25b -w demo-isp findings --lang en --limit 20
+	$(BIN)/op25b -w demo-isp simulate --per total
+	$(BIN)/op25b -w demo-isp status
+	$(BIN)/op25b -w demo-isp report rollout-impact --lang en
+	@echo; echo "Open demo/reports/rollout-impact-en.html (or -ja.html) in a browser; of the simulated ISP"
+	@echo "demo-isp/reports/rollout-impact-en.html. Who its customers really are is in demo-isp/truth.csv."
 
 test: .venv/.installed debian-test
 	$(BIN)/python -m pytest
@@ -88,4 +98,4 @@ lock:
 	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate -o requirements.lock
 
 clean:
-	rm -rf .venv demo dist bench eval
+	rm -rf .venv demo demo-isp dist bench eval

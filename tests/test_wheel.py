@@ -33,6 +33,7 @@ def test_the_wheel_carries_what_lies_at_the_top_of_the_checkout(wheel: Path) -> 
         for file in files:
             assert f"op25b/assets/{folder.removeprefix('data/')}/{file.name}" in names
     assert "op25b/op25b.toml" in names
+    assert "op25b/synth/parameters.toml" in names
 
 
 def test_it_runs_the_whole_way_outside_the_checkout(wheel: Path, tmp_path: Path) -> None:
