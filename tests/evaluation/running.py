@@ -112,4 +112,6 @@ def run_all(jobs: list[tuple[World, int]], directory: Path, workers: int, *, kee
         waiting = {pool.submit(run, world, sampling, directory, keep=keep): (world, sampling)
                    for world, sampling in jobs}
         for future in as_completed(waiting):
+            if future.exception():
+                pool.shutdown(cancel_futures=True)
             yield (*waiting[future], future.result())
