@@ -48,8 +48,10 @@ _MECHANISMS = {"PLAIN": "PLAIN", "LOGIN": "LOGIN", "CRAM-MD5": "CRAM", "DIGEST-M
                "SCRAM-SHA-256": "SCRAM-SHA-256", "SCRAM-SHA-1": "SCRAM-SHA-1"}
 
 # Literals of which every line without a flag that matters has one.
-WORDS = ["rejected", "authenticator failed for", "refused connection", "AUTH command used when",
+WORDS = ["rejected", "authenticator failed for", "refused connection", "Connection from ", "AUTH command used when",
          "mechanism not supported"]
+# A message that is too large, or has bad line ends, is refused when it is there.
+_AFTER_DATA = r"^rejected from <([^>]*)> H=(.*?)(?: P=\S+)?: "
 _NOT_OFFERED = (r'^SMTP protocol error in "(?i:AUTH) ([A-Za-z0-9-]+).*" H=(.*) '
                 r"(?:AUTH command used when not advertised|\S+ authentication mechanism not supported)$")
 
@@ -59,7 +61,8 @@ _KINDS = {
     & ~cut(rest, " authenticator failed for ")[0].str.contains(" ", literal=True),
     "refused": (rest.str.starts_with("H=") | rest.str.starts_with("F=")) & rest.str.contains(r" rejected (?:[^VE]|EH)"),
     "early": rest.str.contains(
-        r"^(?:rejected (?:[^VE]|EH).* from |unqualified (?:sender|recipient) rejected: |refused connection from )"),
+        r"^(?:rejected (?:from <.*H=|(?:[^VE]|EH).* from )|unqualified (?:sender|recipient) rejected: "
+        r"|refused connection from |Connection from .* refused: )"),
     "not offered": rest.str.contains(_NOT_OFFERED),
 }
 
@@ -81,7 +84,7 @@ def parsed(lines: pl.DataFrame) -> pl.DataFrame:
 def _client(text: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
     """Address and listener port from `name (helo) [ip]:port I=[ip]:port U=ident`: the last address is the true one."""
     host, interface = cut(cut(text, " U=")[0], " I=")
-    return (host.str.extract(r"\[([^\[\] ]*)\](?::[0-9]+)?$").alias("client_ip"),
+    return (host.str.extract(r"\[([^\[\] ]*)\](?::[0-9]+)?(?: TFO\*{0,2})?$").alias("client_ip"),
             port(interface.str.extract(r"^\[[^\]]*\]:([0-9]+)")).alias("listener_port"))
 
 
@@ -231,7 +234,7 @@ def _refused(part: pl.DataFrame) -> pl.LazyFrame:
     local = rest.str.starts_with("F=") & ~rest.str.contains(" H=", literal=True)
     reason = unless(pl.col("client_ip").is_not_null() | local, "rejection without a client")
     sender = pl.coalesce(pl.col("head").str.extract(r"(?:^| )F=<?([^ >]*)"),
-                         pl.col("what").str.extract(r"^MAIL <([^>]*)>"))
+                         pl.col("what").str.extract(r"^MAIL <?([^ >]*)"))
     return pl.concat([
         event(named.filter(login), "auth", reason, pl.col("client_ip", "listener_port", "auth_mechanism"),
               pl.lit(value=False).alias("auth_ok")),
@@ -243,12 +246,16 @@ def _refused(part: pl.DataFrame) -> pl.LazyFrame:
 
 
 def _early(part: pl.DataFrame) -> pl.LazyFrame:
-    """What was refused before an ACL saw it: the client comes last, or before `: ` and its own words."""
-    host = pl.coalesce(rest.str.extract(r"^rejected [^\[]* from (.*?)(?:: |$)"), rest.str.extract(r" H=(.*)$"),
-                       rest.str.extract(r"^refused connection from (.*?)(?: \(|$)"))
-    named = part.lazy().with_columns(*_client(host))
+    """What was refused without an ACL: the client comes last, or before `: ` and its own words."""
+    part = part.with_columns(rest.str.replace(rf"^rejected from <{QUOTED}@", "rejected from <q@").alias("rest"))
+    late = rest.str.extract_groups(_AFTER_DATA).struct
+    host = pl.coalesce(late.field("2"), rest.str.extract(r"^rejected [^\[]* from (.*?)(?:: |$)"),
+                       rest.str.extract(r" H=(.*)$"), rest.str.extract(r"^refused connection from (.*?)(?: \(|$)"),
+                       rest.str.extract(r"^Connection from (.*) refused: "))
+    named = part.lazy().with_columns(late.field("1").alias("sender"), *_client(host))
     return event(named, "rejected", unless(pl.col("client_ip").is_not_null(), "rejection without a client"),
-                 pl.col("client_ip", "listener_port"))
+                 identifier.alias("queue_id"), pl.col("client_ip", "listener_port"),
+                 domain(pl.col("sender")).alias("sender_domain"))
 
 
 def _not_offered(part: pl.DataFrame) -> pl.LazyFrame:

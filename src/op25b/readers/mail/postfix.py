@@ -37,7 +37,7 @@ _DAEMONS = ["smtpd", "postscreen", "cleanup", "pickup", "qmgr", "nqmgr", "oqmgr"
 # Literals of which every line that matters has one; Dovecot often logs to the same file.
 _MARKS = r": client=|: to=|: from=|: uid=|: removed|reject: |: SASL |: disconnect from | dovecot"
 _DOVECOT = "dovecot"
-_TAG = r"^(.+)/([a-z]+)\[[^\]]*\]$"
+_TAG = r"^(.+)/([a-z]+)(?:\[[^\]]*\])?$"
 _QUEUE_ID = r"^[0-9A-Za-z]{5,25}$"
 _SERVICE_PORTS = {"smtpd": 25, "smtp": 25, "postscreen": 25, "submission": 587, "submissions": 465, "smtps": 465}
 _STATUS = {"sent": "sent", "deferred": "deferred", "bounced": "bounced", "expired": "expired", "SOFTBOUNCE": "deferred"}
@@ -61,10 +61,12 @@ _EXPIRED = tuple(rf"^from={address}, status=" for address in (_PLAIN, _ODD))
 _PICKUP = tuple(rf"^uid=[0-9]+ from={address}(?: |$)" for address in (_PLAIN, _ODD))
 _DELIVERY = (
     (rf"^to={_PLAIN}, (?:orig_to=<[^<>]*>, )?relay=[^,\[]*(?:\[(?P<ip>[^\],I]*)\](?::(?P<port>[0-9]+))?)?, "
-     r"(?:conn_use=[0-9]+, )?delay=[-0-9.]+, delays=[-0-9./]+, dsn=(?P<dsn>[0-9.]+), status=(?P<status>[A-Za-z-]+)"),
+     r"(?:conn_use=[0-9]+, )?delay=[-0-9.]+, delays=[-0-9./]+, (?:tls=[^,]*, )?dsn=(?P<dsn>[0-9.]+), "
+     r"status=(?P<status>[A-Za-z-]+)"),
     (rf'^to={_ODD}, (?:orig_to=(?:<"(?:[^"\\]|\\.)*"(?:@[^>]*)?>|<.*?>|[^,]*), )?'
-     r"relay=(?:[^,\[]*\[(?:IPv6:)?(?P<ip>[^\],]*)\](?::(?P<port>[0-9]+))?|[^,]*), (?:conn_use=[0-9]+, )?"
-     r"delay=[-0-9.]+, (?:delays=[-0-9./]+, )?(?:dsn=(?P<dsn>[0-9]\.[0-9]+\.[0-9]+), )?status=(?P<status>[A-Za-z-]+)"),
+     # Other fields may come: `tls=` did in Postfix 3.11, `conn_use=` in 2.5, `delays=` and `dsn=` in 2.3.
+     r"relay=(?:[^,\[]*\[(?:IPv6:)?(?P<ip>[^\],]*)\](?::(?P<port>[0-9]+))?|[^,]*), (?:[a-z_]+=[^,]*, )*?"
+     r"delay=[-0-9.]+, (?:[a-z_]+=[^,]*, )*?(?:dsn=(?P<dsn>[0-9]\.[0-9]+\.[0-9]+), )?status=(?P<status>[A-Za-z-]+)"),
 )
 _AUTH_FAILED = (
     rf"^[^\[ ]*{_IP.format('ip')}: SASL (?P<method>\S+) authentication (?:failed|aborted)"
@@ -110,7 +112,7 @@ def recognise(head: Head) -> str | None:
     """Syslog lines with a tag such as `postfix/smtpd[123]:` among the first."""
     lines = head.lines
     tag = re.compile(r" ([^\s/]+)(?:/[^\s/]+)*/(?:smtpd|smtp|qmgr|cleanup|postscreen|pickup|lmtp|local|anvil|scache|"
-                     r"bounce|master|postfix-script|error|virtual|pipe)(?:\[\d+\]:| \d+ )")
+                     r"bounce|master|postfix-script|error|virtual|pipe)(?:(?:\[\d+\])?:| \d+ )")
     found = next((m for m in map(tag.search, lines) if m), None)
     if found is None or not syslog.looks_like_syslog(lines):
         return None
@@ -144,7 +146,8 @@ def _services(processes: pl.DataFrame) -> pl.DataFrame:
     groups = pl.col("tag").str.extract_groups(_TAG).struct
     daemon, service = groups.field("2"), groups.field("1").str.extract(r"/([^/]+)$").fill_null("smtpd")
     number = service.str.extract(r"(?:^|:)([0-9]{1,5})$").cast(pl.Int32)
-    port = service.replace_strict(_SERVICE_PORTS, default=None, return_dtype=pl.Int32)
+    # The service may have an address before it: `10.0.0.5:submission`.
+    port = service.str.extract(r"([^:]+)$").replace_strict(_SERVICE_PORTS, default=None, return_dtype=pl.Int32)
     known = pl.when(daemon.is_in(_DAEMONS)).then(daemon).when(pl.col("tag").str.contains(r"^dovecot(?:\[|$)")).then(
         pl.lit(_DOVECOT))
     return processes.with_columns(known.alias("daemon"), port.fill_null(number).alias("port"))

@@ -9,13 +9,16 @@
 | `QID: done; delay=..., ntries=1` (log level 11) | removed |
 | `AUTH=server, relay=host [ip], authid=user, mech=PLAIN, bits=0` | auth |
 | `AUTH failure (LOGIN): ..., user=name, relay=host [ip]` | auth, auth_ok false |
+| `QID: host [ip]: possible SMTP attack: command=AUTH, count=6` | 6 times auth, auth_ok false, see below |
 | `QID: ruleset=check_rcpt, arg1=<c@d>, relay=host [ip], reject=550 ...`, `Milter: to=<c@d>, reject=...` | rejected |
-| `QID: <c@d>... User unknown` | rejected |
+| `QID: <c@d>... User unknown`, `rejecting commands from host [ip] due to pre-greeting traffic` | rejected |
 
 Sources: the line forms of sendmail 8.8 to 8.17 (deliver.c `logdelivery`, envelope.c `logsender`, srvrsmtp.c,
 savemail.c), and the format strings of Debian's 8.17.1.
 The user is logged before the message, by the same process: it is added to the messages that follow from the same
 address within an hour. A `from=` line with no recipient is what remains of refused ones, and no message.
+Before 8.15 the usual log level tells no single failure of AUTH, but how many made a session suspicious; servers that
+tell each are not counted twice.
 """
 
 from __future__ import annotations
@@ -55,10 +58,19 @@ _IP = r"\[(?:IPv6:)?([0-9A-Fa-f.:]+)\]"
 _DETAILS = r"(?:, (?:tls_verify|auth|bits|cipher|verify|ntries)=[^,]*)+$"
 _AUTH_TYPE = r", auth=([^,]*)(?:, [a-z_]+=[^,]*)?, relay=[^,]*$"
 _NUMBERS = r"^([0-9]+), class=-?[0-9]+, (?:pri=[0-9]+, )?nrcpts=([0-9]+)"
+# Some programs between the server and the file leave `delay=` out.
+_NO_DELAY = r"^(to=(?:<[^<>]*>|[^,<> ]+)(?:,(?:<[^<>]*>|[^,<> ]+))*), "
 _USER = r"^(.*), mech=([^,]*), bits=[0-9]+$"
 _REFUSED = rf"^ruleset=([a-z_]+), arg1=(<[^>]*>|[^,]*)(?:, arg2=[^,]*)?, (?:relay=(?:[^,\[]*{_IP})?[^,]*, )?"
 _REFUSED += r"reject=(.*)$"
-_MILTER = r"^[Mm]ilter(?:: (?:(to|from)=(<[^>]*>|[^,]*)|data|cmd=[a-z]+)|=[^,]*(?:, action=[^,]*)?), reject=(.*)$"
+_MILTER = r"^[Mm]ilter(?:: (?:(to|from)=(<[^>]*>|[^,]*)|helo=[^,]*|data|cmd=[a-z]+)"
+_MILTER += r"|=[^,]*(?:, action=[^,]*)?), reject=(.*)$"
+_COMMANDS = (
+    r"^(?:rejecting commands from [^\[]*\[(?:IPv6:)?([0-9A-Fa-f.:]+)\] due to |[Mm]ilter: connect: host=.*, "
+    r"addr=(?:IPv6:)?([0-9A-Fa-f.:]+), (?:rejecting commands$|temp failing commands$|shutdown$|reject=(.*)))")
+_ATTACK = rf"^[^\[]*{_IP}(?: \(may be forged\))?: possible SMTP attack: command=AUTH, count=([0-9]+)$"
+# The count is that at which the server loses patience, a handful.
+_MOST_TRIES = 999
 _CODE = rf"^(?:[45][0-9][0-9][ -])?({DSN})(?:[ :]|$)"
 _EXPIRED = r"(?:return to sender|sender notify|DSN|postmaster notify): Cannot send message (?:within|for) "
 _CLONE = r"^([0-9A-Za-z]{5,20}): clone: owner=(.*)$"
@@ -98,6 +110,8 @@ _KINDS = {
     "done": body.str.starts_with("done; delay="),
     "expired": body.str.contains(_EXPIRED),
     "made": body.str.contains(_MADE) | body.str.contains(_CLONE),
+    "commands": body.str.contains(_COMMANDS),
+    "attack": body.str.contains(_ATTACK),
 }
 
 
@@ -109,12 +123,14 @@ class Sendmail:
     """Sendmail's lines; remembers who logged in last in each of its processes."""
 
     marks: ClassVar[str] = (r": from=|: to=|AUTH=server|AUTH failure|reject=|: done; delay=|\.\.\. |: DSN: "
-                            r"|return to sender: |sender notify: |postmaster notify: |: clone: |return receipt: ")
+                            r"|return to sender: |sender notify: |postmaster notify: |: clone: |return receipt: "
+                            r"|rejecting commands|[Mm]ilter: connect: |possible SMTP attack: ")
     programs: ClassVar[str] = r"(?:sendmail|sm-[a-z-]+|sendmail-[a-z]+)"
 
     def __init__(self) -> None:
         self._logins = pl.DataFrame(schema={"at": pl.Datetime("us"), "host": pl.String, "tag": pl.String,
                                             "client_ip": pl.String, "user": pl.String, "mechanism": pl.String})
+        self._tell_failures: set[str] = set()  # hosts
 
     def events(self, lines: pl.DataFrame) -> pl.DataFrame:
         """Events of lines (see `syslog.Lines`)."""
@@ -126,9 +142,11 @@ class Sendmail:
         is_login = lines["body"].str.starts_with("AUTH=server, ").fill_null(value=False)
         fresh = _logged_in(lines.filter(is_login))
         logins = self._known(fresh)
+        self._tell_failures.update(lines.filter(_KINDS["failed"])["host"])
         parsers = {"delivery": _delivery, "message": lambda part: _message(part, logins),
                    "failed": _failed, "refused": _refused, "milter": _milter, "unknown": _unknown, "done": _done,
-                   "expired": _expired, "made": _made}
+                   "expired": _expired, "made": _made, "commands": _commands,
+                   "attack": lambda part: _attack(part.filter(~pl.col("host").is_in(self._tell_failures)))}
         successes = [addressed(_login(fresh).collect())] if fresh.height else []
         return together([*successes, by_kind(lines.filter(~is_login), _KINDS, parsers)])
 
@@ -201,6 +219,8 @@ def _delivery(part: pl.DataFrame) -> pl.LazyFrame:
 
 
 def _unusual_delivery(part: pl.DataFrame) -> pl.LazyFrame:
+    late = body.str.contains(", delay=", literal=True)
+    part = part.with_columns(pl.when(late).then("body").otherwise(body.str.replace(_NO_DELAY, "${1}, delay=, ")))
     part = parted(part.with_columns(body.str.slice(3)), "body", ", delay=", "to", "more")
     part = parted(part, "more", ", stat=", "how", "stat")
     part = parted(parted(part, "how", ", dsn=", "how", "code"), "how", ", relay=", "how", "relay")
@@ -316,6 +336,24 @@ def _failed(part: pl.DataFrame) -> pl.LazyFrame:
         part.lazy(), "auth", unless(ip.is_not_null(), "failed authentication without an address"),
         ip.alias("client_ip"), named.head(named.len() - 1).list.join(", relay=").replace("", None).alias("auth_user"),
         pl.col("mechanism").str.to_uppercase().alias("auth_mechanism"), pl.lit(value=False).alias("auth_ok"))
+
+
+def _attack(part: pl.DataFrame) -> pl.LazyFrame:
+    found = body.str.extract_groups(_ATTACK).struct
+    part = part.with_columns(found.field("1").alias("client_ip"), integer(found.field("2"), pl.Int64).alias("tries"))
+    tries = pl.col("tries")
+    possible = tries.is_between(1, _MOST_TRIES)
+    part = part.with_columns(pl.when(possible).then(pl.col("times") * tries).otherwise("times").alias("times"))
+    return event(part.lazy(), "auth", unless(possible, "impossible number of failed logins"),
+                 pl.col("client_ip"), pl.lit(value=False).alias("auth_ok"))
+
+
+def _commands(part: pl.DataFrame) -> pl.LazyFrame:
+    """Clients that may say nothing: they were too early, or a milter refused them at once."""
+    found = body.str.extract_groups(_COMMANDS).struct
+    return event(part.lazy(), "rejected", FINE, _QUEUE,
+                 pl.coalesce(found.field("1"), found.field("2")).alias("client_ip"),
+                 found.field("3").str.extract(_CODE).alias("dsn"))
 
 
 def _refused(part: pl.DataFrame) -> pl.LazyFrame:
