@@ -22,7 +22,7 @@ summed AS (
         sum(refused) AS refused,
         sum(no_answer) AS no_answer,
         sum(unknown) AS unknown,
-        sum(bare_syn) AS bare_syn,
+        sum(in_vain) AS in_vain,
         sum(carried) AS carried,
         sum(tiny) AS tiny,
         sum(mail_sized) AS mail_sized,

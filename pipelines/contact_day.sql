@@ -3,15 +3,15 @@
 --
 -- What a session carried is told by the bytes from the client: fewer than mail_size.bytes in an established session is
 -- `tiny` (refused at the banner, greylisted, or a scan); under sampling bytes are missing, so there a session is never
--- tiny, but may be `mail_sized`. Of sessions of unknown outcome `bare_syn` are those of which SYNs alone were seen,
--- `carried` those with another packet.
+-- tiny, but may be `mail_sized`. Of sessions of unknown outcome `in_vain` are those of which only SYNs
+-- or resets were seen, `carried` those with another packet.
 -- `failed` is the X of the sequential test: 1 where no session of the day carried mail and one failed or was tiny, 0
 -- where one worked, NULL where nothing can be told.
 -- `gaps` are pauses of a minute and more between successive sessions; `hours` has one bit for each local hour.
 WITH external AS (
     SELECT
         s.day, s.subscriber, d.destination_group, d.organisation, d.name, d.submission, s.server_key, s.first_seen,
-        s.last_seen, s.outcome, s.client_bytes, s.server_bytes, s.syn_only, s.sampling_interval,
+        s.last_seen, s.outcome, s.client_bytes, s.server_bytes, s.futile, s.sampling_interval,
         CASE
             WHEN s.outcome = 'established' AND s.sampling_interval = 1 AND s.client_packets >= 3
                 AND s.client_bytes < m.bytes THEN 1 ELSE 0
@@ -31,8 +31,8 @@ WITH external AS (
 told AS (
     SELECT
         *,
-        CASE WHEN outcome = 'unknown' AND mail_sized = 0 AND syn_only = 1 THEN 1 ELSE 0 END AS bare_syn,
-        CASE WHEN outcome = 'unknown' AND (mail_sized = 1 OR syn_only = 0) THEN 1 ELSE 0 END AS carried
+        CASE WHEN outcome = 'unknown' AND mail_sized = 0 AND futile = 1 THEN 1 ELSE 0 END AS in_vain,
+        CASE WHEN outcome = 'unknown' AND (mail_sized = 1 OR futile = 0) THEN 1 ELSE 0 END AS carried
     FROM external
 )
 SELECT
@@ -44,7 +44,7 @@ SELECT
     sum(CASE WHEN outcome = 'refused' THEN 1 ELSE 0 END) AS refused,
     sum(CASE WHEN outcome = 'no-answer' THEN 1 ELSE 0 END) AS no_answer,
     sum(CASE WHEN outcome = 'unknown' THEN 1 ELSE 0 END) AS unknown,
-    sum(bare_syn) AS bare_syn,
+    sum(in_vain) AS in_vain,
     sum(carried) AS carried,
     sum(tiny) AS tiny,
     sum(mail_sized) AS mail_sized,
@@ -59,7 +59,7 @@ SELECT
     CASE
         WHEN sum(CASE WHEN mail_sized = 1 OR carried = 1 OR (outcome = 'established' AND tiny = 0) THEN 1 ELSE 0 END) > 0
             THEN 0
-        WHEN sum(CASE WHEN outcome IN ('refused', 'no-answer') OR tiny = 1 OR bare_syn = 1 THEN 1 ELSE 0 END) > 0 THEN 1
+        WHEN sum(CASE WHEN outcome IN ('refused', 'no-answer') OR tiny = 1 OR in_vain = 1 THEN 1 ELSE 0 END) > 0 THEN 1
     END AS failed,
     max(sampling_interval) AS sampling_interval,
     min(first_seen) AS first_seen,

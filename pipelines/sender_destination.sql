@@ -28,7 +28,7 @@ SELECT
     sum(refused) AS refused,
     sum(no_answer) AS no_answer,
     sum(unknown) AS unknown,
-    sum(bare_syn) AS bare_syn,
+    sum(in_vain) AS in_vain,
     sum(carried) AS carried,
     sum(tiny) AS tiny,
     sum(mail_sized) AS mail_sized,
@@ -43,6 +43,7 @@ SELECT
     sum(day_minutes_squares) AS day_minutes_squares,
     sum(reading) AS reading,
     sum(submitting) AS submitting,
+    max(sampling_interval) AS sampling_interval,
     min(first_seen) AS first_seen,
     max(last_seen) AS last_seen
 FROM ranked

@@ -6,7 +6,8 @@
 -- by the exporter's timeouts, and the SYNs of one attempt (domain: SYN trains). After a longer pause, of an hour at
 -- most, a record without SYN still continues the session it cannot have begun.
 -- outcome: established; refused (answered, but no session); no-answer; unknown (sampled, or no flags exported).
--- syn_only: 1 where every packet seen was a SYN and nothing else, 0 where another was, NULL where no flags came.
+-- futile: 1 where every packet seen was a SYN of the client or a reset of the server, and nothing else; 0 where another
+-- was, NULL where no flags came.
 -- A session belongs to the day and the subscriber of its first record. What goes on more than 2 hours after the end
 -- of that day is a session of the next day, so that every record counts on one day, whichever days are built.
 WITH tuple AS (
@@ -27,7 +28,11 @@ WITH tuple AS (
         sum(server_bytes) AS server_bytes,
         max(CASE WHEN established THEN 1 ELSE 0 END) AS proven,
         max(CASE WHEN established IS NULL THEN 1 ELSE 0 END) AS doubtful,
-        min(CASE WHEN (tcp_flags & 63) = 2 THEN 1 WHEN tcp_flags IS NOT NULL THEN 0 END) AS syn_only,
+        min(CASE
+            WHEN NOT is_reply AND (tcp_flags & 63) = 2 THEN 1
+            WHEN is_reply AND (tcp_flags & 15) = 4 THEN 1
+            WHEN tcp_flags IS NOT NULL THEN 0
+        END) AS futile,
         max(sampling_interval) AS sampling_interval,
         max(forwarding_status) AS forwarding_status,
         min(exporter) AS exporter
@@ -79,7 +84,7 @@ connection AS (
     SELECT
         direction, client_key, client_port, server_key, server_port, day, client_ip, server_ip, first_seen, last_seen,
         records, client_packets, client_bytes, server_packets, server_bytes, proven, doubtful,
-        syn_only, sampling_interval, forwarding_status, exporter
+        futile, sampling_interval, forwarding_status, exporter
     FROM tuple
     WHERE NOT used_again
     UNION ALL
@@ -91,7 +96,11 @@ connection AS (
         sum(server_packets) AS server_packets, sum(server_bytes) AS server_bytes,
         max(CASE WHEN established THEN 1 ELSE 0 END) AS proven,
         max(CASE WHEN established IS NULL THEN 1 ELSE 0 END) AS doubtful,
-        min(CASE WHEN (tcp_flags & 63) = 2 THEN 1 WHEN tcp_flags IS NOT NULL THEN 0 END) AS syn_only,
+        min(CASE
+            WHEN NOT is_reply AND (tcp_flags & 63) = 2 THEN 1
+            WHEN is_reply AND (tcp_flags & 15) = 4 THEN 1
+            WHEN tcp_flags IS NOT NULL THEN 0
+        END) AS futile,
         max(sampling_interval) AS sampling_interval, max(forwarding_status) AS forwarding_status,
         min(exporter) AS exporter
     FROM placed
@@ -114,7 +123,7 @@ SELECT
     CASE WHEN c.direction = 'out' THEN c.client_ip ELSE c.server_ip END AS line_ip,
     6 AS protocol,
     c.client_ip, c.client_port, c.server_ip, c.server_key, c.server_port, c.first_seen, c.last_seen, c.records,
-    c.client_packets, c.client_bytes, c.server_packets, c.server_bytes, c.syn_only,
+    c.client_packets, c.client_bytes, c.server_packets, c.server_bytes, c.futile,
     c.sampling_interval, c.forwarding_status, c.exporter,
     CASE
         WHEN c.proven = 1 THEN 'established'

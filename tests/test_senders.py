@@ -15,7 +15,7 @@ from op25b.workspace import Findings, Language
 
 SETTINGS = Findings()
 _CLUSTER = ("destinations", "organisations", "days", "sessions", "established", "refused", "no_answer", "unknown",
-            "bare_syn", "carried", "tiny", "mail_sized", "mail_bytes", "hours", "night_sessions", "gaps", "gap_seconds",
+            "in_vain", "carried", "tiny", "mail_sized", "mail_bytes", "hours", "night_sessions", "gaps", "gap_seconds",
             "day_minutes", "reading", "submitting")
 _REAL = ("mail_bytes_squares", "gap_squares", "day_minutes_squares")
 Row = dict[str, Any]
@@ -25,7 +25,7 @@ def cluster(group: str = "other", organisation: str | None = "o1", **values: Any
     """A destination: what is not given is 0, or 1 for counts of things that exist; all mail arrives."""
     row: Row = dict.fromkeys(_CLUSTER, 0) | dict.fromkeys(_REAL, 0.0) | {
         "destination_group": group, "organisation": organisation, "name": None, "destinations": 1, "organisations": 1,
-        "days": 1, "sessions": 1, "hours": 1 << 12} | values
+        "sampling_interval": 1, "days": 1, "sessions": 1, "hours": 1 << 12} | values
     failed = row["refused"] + row["no_answer"] + row["unknown"]
     row |= {"established": values.get("established", row["sessions"] - failed)}
     return row | {"mail_sized": values.get("mail_sized", row["established"] - row["tiny"])}
@@ -44,7 +44,8 @@ def line(*clusters: Row, **values: Any) -> tuple[pl.DataFrame, pl.DataFrame]:
         "sessions_5min": 1, "mobile_carrier_sessions": total("sessions", "mobile-carrier"),
         "mobile_carrier_established": total("established", "mobile-carrier"), "answered_inbound": 0, "inbound_peers": 0,
         "inbound_days": 0, "inbound_visible": True, "relay_messages": 0, "relay_bounced": 0, "relay_rejected": 0,
-        "relay_sprt": None, "sprt": None, "sprt_n": 0, "sprt_failed": 0} | values
+        "relay_sprt": None, "sprt": None, "sprt_n": 0, "sprt_failed": 0,
+        "sampling_interval": max(row["sampling_interval"] for row in clusters)} | values
     frame = pl.DataFrame([row], schema_overrides={"relay_sprt": pl.String, "sprt": pl.String})
     return frame, pl.DataFrame([{"subscriber": "a", **each} for each in clusters],
                                schema_overrides={"organisation": pl.String, "name": pl.String})
@@ -75,6 +76,7 @@ SPRAY = cluster(organisation=None, organisations=400, destinations=600, sessions
 FAST = {"destinations_5min": 60, "sprt": "bot", "sprt_n": 400, "sprt_failed": 350}
 SLOW = FAST | {"destinations_5min": 4}
 CARRIERS = cluster("mobile-carrier", None, sessions=9, no_answer=9)
+SAMPLED = {"established": 0, "no_answer": 0, "mail_sized": 0, "sampling_interval": 1000}
 SWEEP = cluster(organisation=None, organisations=2, destinations=400, sessions=400, no_answer=400)
 
 
@@ -184,10 +186,23 @@ def sized(count: int, mean: float, spread: float) -> Row:
                  id="sampled, POP link seen"),
     pytest.param([PROVIDER | {"established": 0, "unknown": 4, "carried": 4, "sessions": 4, "mail_sized": 0}], {},
                  ["mail-program"], id="sampled, with flags: data seen toward a known provider"),
-    pytest.param([SPRAY | {"established": 0, "no_answer": 0, "unknown": 90, "sessions": 90, "bare_syn": 80,
+    pytest.param([SPRAY | {"established": 0, "no_answer": 0, "unknown": 90, "sessions": 90, "in_vain": 80,
                            "carried": 10, "organisations": 80, "destinations": 85, "mail_sized": 0}],
                  {"destinations_5min": 4, "sprt": "bot", "sprt_n": 80, "sprt_failed": 75}, ["bot"],
                  id="sampled, with flags: SYNs alone to eighty organisations"),
+    pytest.param([cluster(established=0, unknown=1, carried=1, mail_sized=0, sampling_interval=1000)], {},
+                 ["unclear"], id="sampled: one packet to a server nobody knows"),
+    pytest.param([PROVIDER | SAMPLED | {"unknown": 4, "carried": 3, "in_vain": 1, "sessions": 4}], {},
+                 ["mail-program"], id="sampled: one SYN alone among four packets is no failure"),
+    pytest.param([SPRAY | SAMPLED | {"unknown": 60, "carried": 55, "in_vain": 5, "sessions": 60, "organisations": 50,
+                                     "destinations": 55}], {"destinations_5min": 30}, ["bot"],
+                 id="sampled: failures hidden, but thirty seen in five minutes are hundreds, and nobody calls back"),
+    pytest.param([PEERS | SAMPLED | {"unknown": 60, "carried": 55, "in_vain": 5, "sessions": 60, "organisations": 50,
+                                     "destinations": 55}], CALLED | {"destinations_5min": 30}, ["own-server"],
+                 id="the same of a mailing-list host that is called"),
+    pytest.param([PEERS | SAMPLED | {"unknown": 40, "carried": 36, "in_vain": 4, "sessions": 40, "organisations": 35,
+                                     "destinations": 36}], {}, ["unclear"],
+                 id="sampled: each of many organisations once, slowly, never called: bot or server"),
 ])
 def test_rule(clusters: list[Row], values: Row, expected: list[str]) -> None:
     found = judge(*clusters, **values)

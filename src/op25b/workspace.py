@@ -278,6 +278,8 @@ class Findings(Settings):
     scan_addresses_per_organisation: Annotated[float, Field(ge=1)] = 8
     scan_established_share: Share = 0.05
     mail_min_bytes: Count = 1000
+    mail_packets: Annotated[float, Field(gt=1)] = 12
+    attempt_packets: Annotated[float, Field(gt=0)] = 3
     alpha: Probability = 0.01
     beta: Probability = 0.01
     theta0: Probability = 0.2

@@ -103,7 +103,7 @@ SESSION = f"""
         port::INTEGER AS server_port, first_seen + to_seconds(nth * 60) AS first_seen,
         first_seen + to_seconds(nth * 60 + 3) AS last_seen, 1::BIGINT AS records, 10::BIGINT AS client_packets,
         4000::BIGINT AS client_bytes, 9::BIGINT AS server_packets, 900::BIGINT AS server_bytes,
-        0 AS syn_only, 1 AS sampling_interval, NULL::SMALLINT AS forwarding_status, 'nas1' AS exporter,
+        0 AS futile, 1 AS sampling_interval, NULL::SMALLINT AS forwarding_status, 'nas1' AS exporter,
         CASE WHEN nth < established THEN 'established' ELSE 'no-answer' END AS outcome
     FROM (SELECT *, unnest(range(least(sessions, 4)::BIGINT)) AS nth FROM ({COUNTED})
           WHERE destination_group <> 'own-relay')
@@ -202,13 +202,13 @@ SENDER_DESTINATION = f"""
         CASE WHEN place > 5 THEN 295 ELSE 1 END::BIGINT AS organisations,
         CASE WHEN place > 5 THEN 390 ELSE 2 END::BIGINT AS destinations, $days::BIGINT AS days,
         (s // places) AS sessions, (e // places) AS established, 0::BIGINT AS refused,
-        (s // places) - (e // places) AS no_answer, 0::BIGINT AS unknown, 0::BIGINT AS bare_syn, 0::BIGINT AS carried,
+        (s // places) - (e // places) AS no_answer, 0::BIGINT AS unknown, 0::BIGINT AS in_vain, 0::BIGINT AS carried,
         0::BIGINT AS tiny, (e // places) AS mail_sized, (e // places) * 4000 AS mail_bytes,
         (e // places) * 4000.0 * 5000 AS mail_bytes_squares, 65280 AS hours, 0::BIGINT AS night_sessions,
         $days::BIGINT AS gaps, $days::BIGINT * 9000 AS gap_seconds, $days * 9000.0 * 18000 AS gap_squares,
         $days::BIGINT * 700 AS day_minutes, $days * 700.0 * 800 AS day_minutes_squares,
         CASE kind WHEN 'mail-program' THEN 9 ELSE 0 END::BIGINT AS reading, 0::BIGINT AS submitting,
-        $day::TIMESTAMP AS first_seen, $day::TIMESTAMP AS last_seen
+        1 AS sampling_interval, $day::TIMESTAMP AS first_seen, $day::TIMESTAMP AS last_seen
     FROM (SELECT *, CASE kind WHEN 'bot' THEN 6 WHEN 'own-server' THEN 4 ELSE 1 END AS places,
               unnest(range(1, places + 1)) AS place FROM ({SENDING}))
 """

@@ -1,7 +1,7 @@
 """Fits the two numbers of each class in `op25b.senders.probability`: from the score to a probability.
 
-Run `python -m tests.evaluation.calibrate [--seeds 1 2 3 ...] [--subscribers N] [--days N] [--samplings 1 100]`. It makes
-worlds by `op25b synth` with the parameters as they come and seeds 1 to 9 (those of `make eval` begin at 101), takes
+Run `python -m tests.evaluation.calibrate [--seeds 1 2 3 ...] [--subscribers N] [--days N] [--samplings 1 100]`. It
+makes worlds by `op25b synth` with the parameters as they come and seeds 1 to 9 (those of `make eval` begin at 101), takes
 them through `ingest`, `build` and the classification, and prints the table for the file.
 
 Per class the logistic curve is fitted to every line in the findings, whether it truly is of the class on external port

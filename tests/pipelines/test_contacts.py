@@ -33,7 +33,7 @@ def sampled(port: int, flags: str | None, size: int = 60, back: bool = False) ->
 
 
 @pytest.mark.parametrize(("flows", "expected"), [
-    # columns: tiny, mail_sized, bare_syn, carried, failed
+    # columns: tiny, mail_sized, in_vain, carried, failed
     pytest.param(mail(4000, f"{OTHER}:25", "12:00", 1000), (0, 1, 0, 0, 0), id="as much as the smallest mail"),
     pytest.param(mail(4000, f"{OTHER}:25", "12:00", 999), (1, 0, 0, 0, 1), id="established, but no mail fits in"),
     pytest.param([*mail(4000, f"{OTHER}:25", "12:00", 600), *mail(4001, f"{OTHER}:25", "12:20")], (1, 1, 0, 0, 0),
@@ -51,7 +51,7 @@ def sampled(port: int, flags: str | None, size: int = 60, back: bool = False) ->
                  (0, 0, 0, 0, 0), id="sampled: established, whose size says nothing"),
 ])
 def test_what_a_contact_was(tmp_path: Path, flows: list[Row], expected: tuple[int | None, ...]) -> None:
-    found = built(tmp_path, flows).sql("SELECT tiny, mail_sized, bare_syn, carried, failed FROM contact_day")
+    found = built(tmp_path, flows).sql("SELECT tiny, mail_sized, in_vain, carried, failed FROM contact_day")
     assert found.rows() == [expected]
 
 

@@ -56,7 +56,7 @@ def test_lines_have_had_several_addresses_and_addresses_several_lines(built: Ope
 
 def test_nothing_comes_back_from_mobile_carriers(built: OpenWorkspace, quiet: Path) -> None:
     """The block is in force: SYNs alone go to the carriers' mail servers, from programs, servers and bots alike."""
-    found = built.sql("SELECT DISTINCT s.outcome, s.syn_only, s.server_packets FROM session AS s JOIN destination AS d "
+    found = built.sql("SELECT DISTINCT s.outcome, s.futile, s.server_packets FROM session AS s JOIN destination AS d "
                       "ON d.day = s.day AND d.dst_key = s.server_key WHERE d.destination_group = 'mobile-carrier'")
     assert found.rows() == [("no-answer", 1, 0)]
     blocked = truth_of(quiet).filter(pl.col("destination_group") == "mobile-carrier")

@@ -15,7 +15,7 @@ __all__ = ["CLASSES", "classify", "measured"]
 
 def measured(senders: pl.DataFrame, clusters: pl.DataFrame, settings: Findings) -> pl.DataFrame:
     """Each `sender` row with the measures, the conditions, and for each class `holds CLASS` and `p CLASS`."""
-    frame = measures.lines(senders, clusters).with_columns(**conditions(settings))
+    frame = measures.lines(senders, clusters, settings).with_columns(**conditions(settings))
     frame = frame.with_columns(*[rule.fill_null(value=False).alias(f"holds {name}")
                                  for name, rule in rules(settings).items()])
     return frame.with_columns(*[score.alias(f"score {name}") for name, score in scores(settings).items()]).with_columns(

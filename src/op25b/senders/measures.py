@@ -42,12 +42,12 @@ def clusters(destinations: pl.DataFrame, settings: Findings) -> pl.DataFrame:
     """
     days, sessions = _c("days"), _c("sessions")
     mobile, one = _c("destination_group") == "mobile-carrier", _c("organisation").is_not_null()
+    failed = _c("refused") + _c("no_answer") + _in_vain(settings)
     frame = destinations.with_columns(
-        (_c("established") + _c("refused") + _c("no_answer") + _c("bare_syn") + _c("carried")).alias("known"),
-        (_c("refused") + _c("no_answer") + _c("bare_syn")).alias("failed"),
-        (_c("refused") + _c("no_answer") + _c("bare_syn") + _c("tiny")).alias("lost"),
+        (_c("established") + _c("carried") + failed).alias("known"),
+        failed.alias("failed"), (failed + _c("tiny")).alias("lost"),
         (_c("established") - _c("tiny") + _c("carried")).alias("working"),
-        (_c("unknown") - _c("bare_syn") - _c("carried")).alias("untold"),
+        (_c("unknown") - _c("in_vain") - _c("carried")).alias("untold"),
         mobile.alias("mobile"),
         ((_c("reading") + _c("submitting") > 0) & one & ~mobile).alias("reads"),
         _variation(_c("gap_seconds"), _c("gap_squares"), _c("gaps")).alias("gap_variation"),
@@ -84,6 +84,19 @@ def clusters(destinations: pl.DataFrame, settings: Findings) -> pl.DataFrame:
          & (_c("line_organisations") - _c("organisations") < settings.device_max_organisations)).alias("device"))
 
 
+def _in_vain(settings: Findings) -> pl.Expr:
+    """Attempts in vain behind those that sampling showed, on the scale of the sessions with mail that it showed.
+
+    A session is seen in proportion to its packets, so attempts are seen `mail_packets / attempt_packets` times less
+    often than sessions with mail. Of these one in `mail_packets` is seen by its SYN alone and looks like an attempt:
+    they are taken off, and one more, as a single SYN tells nothing.
+    """
+    worked = _c("established") + _c("carried")
+    surplus = (_c("in_vain") - worked / (settings.mail_packets - 1) - 1).clip(0)
+    sampled = (_c("in_vain") > 0) & (_c("sampling_interval") > 1)
+    return pl.when(sampled).then(surplus * settings.mail_packets / settings.attempt_packets).otherwise(_c("in_vain"))
+
+
 def unproductive(known: pl.Expr, lost: pl.Expr, untold: pl.Expr) -> pl.Expr:
     """The share that carried no mail, named `unproductive`; NULL where more outcomes are unknown than known."""
     return pl.when((known > 0) & (known >= untold)).then(lost / known).alias("unproductive")
@@ -98,11 +111,12 @@ def _summed(role: str) -> list[pl.Expr]:
     return [_c(name).filter(chosen).sum().alias(f"{role}_{name}") for name in _SUMS]
 
 
-def lines(senders: pl.DataFrame, clustered: pl.DataFrame) -> pl.DataFrame:
+def lines(senders: pl.DataFrame, clustered: pl.DataFrame, settings: Findings) -> pl.DataFrame:
     """Add the measures of each line to its `sender` row; one row in, one row out.
 
     `judged` are all sessions but those toward mobile carriers. `failure_share` is that of failed connections among
     them, `unproductive_share` also counts sessions too small for a mail; `rest_unproductive` the same of the rest.
+    `likely_destinations_5min` counts what sampling must have hidden as well.
     `program_*` speaks of the homes that are no devices, or of all homes where none other is.
     """
     home, made, judged = _c("role") == "home", _c("device"), ~_c("mobile")
@@ -144,6 +158,10 @@ def lines(senders: pl.DataFrame, clustered: pl.DataFrame) -> pl.DataFrame:
         unproductive(_c("rest_known"), _c("rest_lost"), _c("rest_untold")).alias("rest_unproductive"),
     )
     told = _c("unproductive_share").is_not_null()
+    # A session with a mail has about twice the client's packets in all; one in so many is seen.
+    unseen = (_c("sampling_interval") / (2 * settings.mail_packets)).clip(1).fill_null(1)
     return frame.with_columns(
+        (_c("sampling_interval") > 1).fill_null(value=False).alias("sampled"),
+        (_c("destinations_5min") * unseen).alias("likely_destinations_5min"),
         pl.when(told).then(_c("judged_failed") / _c("judged_known")).alias("failure_share"),
         _c("judged_working").alias("working_sessions"))

@@ -35,7 +35,8 @@ def conditions(settings: Findings) -> dict[str, pl.Expr]:
         "fails": rest >= share,
         "fails_mostly": rest >= 2 * share,
         "sprays": (_c("destinations_5min") > burst) & (_c("rest_destinations") > burst),
-        "sprays_widely": (_c("destinations_5min") > 5 * burst) & (_c("rest_destinations") > 5 * burst),
+        "sprays_widely": (_c("likely_destinations_5min") > 5 * burst) & (_c("rest_destinations") > burst) & (
+            _c("destinations_5min") >= 3),
         "floods": (_c("sessions_5min") > settings.bot_sessions_5min) & (
             _c("rest_sessions") > settings.bot_sessions_5min),
         "wide": _c("rest_organisations") >= settings.bot_wide_organisations,
@@ -70,10 +71,13 @@ def rules(settings: Findings) -> dict[str, pl.Expr]:
     # So many organisations, so fast or none of them twice, and nobody ever calls back: a tenth need fail.
     wide = _c("silent") & _c("wide") & (_c("sprays") | _c("once_each")) & (
         _c("rest_unproductive") >= settings.bot_failure_share / 3).fill_null(value=False)
-    bot = (((fast | slow) & accusable) | wide) & ~scanner | _c("relay_accused")
+    # Sampling hides failures (few packets) and shows mail: there the pace of a line that never answers is enough.
+    paced = _c("sampled") & _c("silent") & _c("sprays_widely")
+    bot = (((fast | slow) & accusable) | wide | paced) & ~scanner | _c("relay_accused")
     # A machine whose port 25 answers the world is a mail server, however many it talks to; one that is never called
-    # may be one that only sends.
-    server = (_c("works") & (answers | (((many & ~reads) | _c("slow")) & _c("passes")))) | (_c("answers_many") & (
+    # may be one that only sends. Where sampling hides the failures, that must at least come back to its peers.
+    sends_only = ((many & ~reads) | _c("slow")) & _c("passes") & ~(_c("sampled") & _c("once_each"))
+    server = (_c("works") & (answers | sends_only)) | (_c("answers_many") & (
         _c("judged_sessions") > 0))
     program = (_c("home_organisations") > 0) & (reads | (~answers & (_c("few") | bot | scanner)))
     return {"bot": bot, "scanner": scanner, "own-server": server, "mail-program": program,
