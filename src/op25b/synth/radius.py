@@ -15,6 +15,7 @@ from op25b.synth.world import DAY, FIRST_EXPORTER, Block, World
 
 _CLOCK = 15
 _START, _INTERIM, _STOP = range(3)
+_SLICE = 20_000  # records whose text is made at once
 
 
 def write_day(world: World, directory: Path, day: int, held: Sequence[tuple[Block, Leases]]) -> int:
@@ -22,8 +23,9 @@ def write_day(world: World, directory: Path, day: int, held: Sequence[tuple[Bloc
     directory.mkdir(parents=True, exist_ok=True)
     frame = pl.concat([_records(world, day, block, leases) for block, leases in held])
     frame = frame.sort("logged", maintain_order=True)
-    path = directory / f"detail-{world.day(day):%Y%m%d}"
-    path.write_text("".join(_texts(frame)), encoding="ascii")
+    with (directory / f"detail-{world.day(day):%Y%m%d}").open("w", encoding="ascii") as file:
+        for part in frame.iter_slices(_SLICE):
+            file.writelines(_texts(part))
     return frame.height
 
 
