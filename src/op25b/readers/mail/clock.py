@@ -83,21 +83,16 @@ class Clock:
         # Lines of one second stand together, so each run of equal stamps is parsed once.
         runs = frame.select("stamp", "year", pl.struct("stamp", "year").rle_id().alias("run"))
         known = runs.filter(pl.col("run").diff().fill_null(1) != 0)
-        is_iso, is_dated = pl.col("stamp").str.contains(r"^[0-9]{4}-"), pl.col("stamp").str.contains(r"^[0-9]{4} ")
-        dated = pl.concat_str(pl.col("year").cast(pl.String), pl.col("stamp"), separator=" ")
-        times = pl.concat([
-            self._iso(known.filter(is_iso)), self._plain(known.filter(is_dated), pl.col("stamp")),
-            self._plain(known.filter(~is_iso & ~is_dated), dated),
-        ]).sort("run")["at"]
-        times = times.to_frame().select(possible(pl.col("at"))).to_series()
-        return times.gather(runs["run"])
+        stamp = pl.col("stamp")
+        is_iso, is_dated = stamp.str.contains(r"^[0-9]{4}-"), stamp.str.contains(r"^[0-9]{4} ")
+        dated = pl.when(is_dated).then(stamp).otherwise(
+            pl.concat_str(pl.col("year").cast(pl.String), stamp, separator=" "))
+        plain = self._to_utc(dated.str.to_datetime("%Y %b %d %H:%M:%S", strict=False, time_unit="us"))
+        at = pl.when(is_iso).then(self._iso(stamp)).otherwise(plain).alias("at")
+        return known.select(possible(at)).to_series().gather(runs["run"])
 
-    def _plain(self, known: pl.DataFrame, stamp: pl.Expr) -> pl.DataFrame:
-        local = stamp.str.to_datetime("%Y %b %d %H:%M:%S", strict=False, time_unit="us")
-        return known.select("run", self._to_utc(local).alias("at"))
-
-    def _iso(self, known: pl.DataFrame) -> pl.DataFrame:
-        moment = pl.col("stamp").str.replace(",", ".", literal=True)
+    def _iso(self, stamp: pl.Expr) -> pl.Expr:
+        moment = stamp.str.replace(",", ".", literal=True)
         zoned = (
             moment.str.replace(r"Z$", "+00:00").str.replace(r"([+-][0-9]{2})([0-9]{2})$", "$1:$2")
             .str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%:z", strict=False, time_unit="us", time_zone="UTC")
@@ -105,7 +100,7 @@ class Clock:
         )
         local = moment.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", strict=False, time_unit="us")
         has_zone = moment.str.contains(r"(?:Z|[+-][0-9]{2}:?[0-9]{2})$")
-        return known.select("run", pl.when(has_zone).then(zoned).otherwise(self._to_utc(local)).alias("at"))
+        return pl.when(has_zone).then(zoned).otherwise(self._to_utc(local))
 
     def _to_utc(self, local: pl.Expr) -> pl.Expr:
         placed = local.dt.replace_time_zone(self.source.timezone, ambiguous="earliest", non_existent="null")

@@ -123,10 +123,11 @@ def _plain_batch(block: Block, clock: Clock, host: str) -> Batch:
 
 def _split(frame: pl.DataFrame, clock: Clock) -> pl.DataFrame:
     """Line, time and rest of the lines of a main log."""
-    fraction, next_to_it = pl.col("start").str.ends_with("."), pl.col("text").str.slice(20, 1)
-    if not frame.select((fraction | next_to_it.is_in(["+", "-", "["])).any()).item():
-        at = _times(frame["start"], clock)
-        return frame.select("line", at, pl.col("text").str.slice(20).alias("rest"))
+    after = pl.col("rest").str
+    selected = after.starts_with("+") | after.starts_with("-") | after.starts_with("[")
+    usual = frame.select("line", "start", pl.col("text").str.slice(20).alias("rest"))
+    if not usual.select((pl.col("start").str.ends_with(".") | selected).any()).item():
+        return usual.select("line", _times(frame["start"], clock), "rest")
     frame = frame.with_columns(pl.col("text").str.extract_groups(_SELECTED).struct.unnest())
     size = pl.sum_horizontal(pl.col(name).str.len_bytes() for name in ("stamp", "zone", "pid")) + 1
     stamps = frame.select(pl.concat_str("stamp", pl.col("zone").fill_null("")).alias("stamp"))["stamp"]

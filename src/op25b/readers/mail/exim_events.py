@@ -77,7 +77,7 @@ def parsed(lines: pl.DataFrame) -> pl.DataFrame:
             others.append(part.drop("flag"))
         else:
             flagged.append(read_as(part))
-    rare = by_kind(pl.concat(others).filter(rest.str.contains_any(WORDS)), _KINDS, _RARE)
+    rare = by_kind(pl.concat(others).filter(rest.str.contains("|".join(WORDS))), _KINDS, _RARE)
     return together([*map(addressed, pl.collect_all(flagged)), rare])
 
 

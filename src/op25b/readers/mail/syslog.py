@@ -76,14 +76,18 @@ def looks_like_syslog(lines: list[str]) -> bool:
 
 
 def _lines(block: Block, clock: Clock, marks: str, before: str, processes: Memo) -> Lines:
-    texts = _without_priority(block.lines)
+    texts = block.lines
+    # Lines of one second stand together, so each stamp is looked at once.
+    starts = texts.str.slice(0, 16)
+    stamps = starts.rle().struct.field("value")
+    if stamps.str.starts_with("<").any():
+        texts = _without_priority(texts)
+        starts = texts.str.slice(0, 16)
+        stamps = starts.rle().struct.field("value")
     numbers = pl.int_range(block.first_line, block.first_line + pl.len()).alias("line")
     wanted = pl.col("text").str.contains(rf"{marks}|message repeated ")
     frame = texts.alias("text").to_frame().lazy().with_columns(numbers)
     bad: list[Reject] = []
-    # Lines of one second stand together, so each stamp is looked at once.
-    starts = texts.str.slice(0, 16)
-    stamps = starts.rle().struct.field("value")
     if stamps.str.contains(_BSD).all():
         years = clock.years(stamps)
         runs = pl.DataFrame({"stamp": stamps.str.slice(0, 15), "year": years})
@@ -161,7 +165,7 @@ def _unusual(split: pl.DataFrame, processes: Memo, block: Block, before: str) ->
 
 
 def _without_priority(texts: pl.Series) -> pl.Series:
-    return texts.str.replace(_PRIORITY, "") if texts.str.starts_with("<").any() else texts
+    return texts.str.replace(_PRIORITY, "")
 
 
 def _split(frame: pl.DataFrame) -> pl.DataFrame:
