@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
+from importlib.resources import files
 from typing import Any
 
 import polars as pl
 import pytest
 
 from op25b.senders import measures
-from op25b.senders.classify import classify
+from op25b.senders.classify import CLASSES, classify
 from op25b.senders.destinations import destination_classes
+from op25b.senders.evidence import PRIOR
+from op25b.senders.probability import CURVES
 from op25b.senders.words import reasons, would_change
+from op25b.texts import CLASSES as NAMES
 from op25b.workspace import Findings, Language
+from tests.conftest import ROOT
 
 SETTINGS = Findings()
 _CLUSTER = ("destinations", "organisations", "days", "sessions", "established", "refused", "no_answer", "unknown",
@@ -120,6 +126,9 @@ def sized(count: int, mean: float, spread: float) -> Row:
     pytest.param([PEERS | {"established": 200, "no_answer": 0, "refused": 0, "tiny": 180, "sessions": 400,
                            "mail_sized": 220}], SERVER | CALLED, ["own-server"],
                  id="mail server that is often greylisted"),
+    pytest.param([PEERS | {"established": 130, "no_answer": 270, "mail_sized": 130}],
+                 SERVER | CALLED | {"sprt_failed": 12}, ["own-server"],
+                 id="two thirds of its attempts fail, but toward an eighth of its peers: it tries again"),
     pytest.param([PEERS | {"established": 0, "no_answer": 400, "mail_sized": 0}], SERVER | CALLED, ["own-server"],
                  id="mail server behind a block of everything: no bot for failing"),
     pytest.param([cluster(organisation=f"o{n}", sessions=3) for n in range(3)],
@@ -238,6 +247,19 @@ def test_thresholds_are_settings() -> None:
     assert "bot" not in judge(SPRAY, **FAST, settings=patient)["classes"]
 
 
+def test_every_threshold_is_in_the_template_with_its_default() -> None:
+    template = files("op25b").joinpath("op25b.toml").read_text(encoding="utf-8")
+    section = template.split("# [findings]")[1].split("\n# [")[0]
+    named = {name: float(value) for name, value in re.findall(r"^# (\w+) = ([\d.]+) ", section, re.MULTILINE)}
+    assert named == {name: float(value) for name, value in Findings().model_dump().items()}
+
+
+def test_every_class_has_words_and_a_line_in_the_documentation() -> None:
+    page = (ROOT / "docs" / "classes.md").read_text(encoding="utf-8")
+    assert set(NAMES) == set(CLASSES) == {*PRIOR, "unclear"} == {*CURVES, "unclear"}
+    assert set(re.findall(r"^\| `([a-z-]+)` \|", page, re.MULTILINE)) == set(CLASSES)
+
+
 def test_no_sender_no_row() -> None:
     senders, destinations = line(cluster())
     empty = classify(senders.clear(), measures.clusters(destinations.clear(), SETTINGS), SETTINGS)
@@ -268,7 +290,7 @@ def said(clusters: list[Row], values: Row, language: Language = "en") -> list[st
 
 def test_reasons_begin_with_what_weighs_most_and_name_what_speaks_against() -> None:
     assert said([SPRAY], FAST | {"answered_inbound": 2, "inbound_peers": 1})[:4] == [
-        "90 % of its connections apart from its providers failed or carried no mail (mobile carriers left out)",
+        "88 % of what it tries apart from its providers fails or carries no mail (mobile carriers left out)",
         "but: inbound port-25 sessions answered: 2, peers: 1",
         "first contacts that failed: 350 of 400; the sequential test says bot",
         "up to 60 destinations within 5 minutes"]

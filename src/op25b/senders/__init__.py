@@ -11,6 +11,8 @@ from op25b.engine.build import is_built
 from op25b.engine.reference import destination_networks
 from op25b.errors import LakeError
 from op25b.lake import Lake
+from op25b.sampling import with_detection
+from op25b.sampling.reading import is_sampled, sampled_rows
 from op25b.senders import measures
 from op25b.senders.classify import classify
 from op25b.senders.destinations import destination_classes, per_destination
@@ -67,12 +69,14 @@ def findings(workspace: Workspace, language: Language = "en") -> pl.DataFrame:
     Columns: who (subscriber, plan, ...), class, classes, confidence, probability (of the main class), reasons and
     would_change (lists of sentences), destination_classes (destination_group and class), probabilities (of every
     class), baseline_5min and baseline_contacts (what the rules of CESNET NEMEA and BotFlex would call a spammer), then
-    the `sender` profile (pipelines/sender.sql) and its measures. Without leases `subscriber` is the line's address.
+    the `sender` profile (pipelines/sender.sql) and its measures; detection_probability (of lines like this one, the
+    share that packet sampling sees: see `op25b.sampling.detection`). Without leases `subscriber` is the line's address.
     """
     require(workspace, relays=False)
     settings = workspace.config.findings
-    connection = engine.tables(workspace, ["sender", "sender_destination", "subscriber"])
+    connection = engine.tables(workspace, ["sender", "sender_destination", "subscriber", "sampled_day"])
     frame, clustered = _classified(workspace, connection)
+    frame = with_detection(frame, sampled_rows(connection).filter(port=25) if is_sampled(connection) else None)
     who = connection.sql("SELECT subscriber, plan, fixed_ip, access_node, area, dwelling FROM subscriber").pl()
     connection.close()
     places = destination_classes(clustered, frame).group_by("subscriber").agg(

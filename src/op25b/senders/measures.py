@@ -115,7 +115,8 @@ def lines(senders: pl.DataFrame, clustered: pl.DataFrame, settings: Findings) ->
     """Add the measures of each line to its `sender` row; one row in, one row out.
 
     `judged` are all sessions but those toward mobile carriers. `failure_share` is that of failed connections among
-    them, `unproductive_share` also counts sessions too small for a mail; `rest_unproductive` the same of the rest.
+    them, `unproductive_share` also counts sessions too small for a mail; `rest_unproductive` the same of the rest, or
+    the share of first contacts in vain where that is less (servers try again).
     `likely_destinations_5min` counts what sampling must have hidden as well.
     `program_*` speaks of the homes that are no devices, or of all homes where none other is.
     """
@@ -163,5 +164,10 @@ def lines(senders: pl.DataFrame, clustered: pl.DataFrame, settings: Findings) ->
     return frame.with_columns(
         (_c("sampling_interval") > 1).fill_null(value=False).alias("sampled"),
         (_c("destinations_5min") * unseen).alias("likely_destinations_5min"),
+        # A server tries a dead or greylisting one again and again, a bot goes on: so failures count once per contact
+        # where there are enough of them.
+        pl.when((_c("sprt_n") >= settings.bot_slow_organisations) & (_c("sampling_interval") == 1))
+        .then(pl.min_horizontal("rest_unproductive", "sprt_share")).otherwise("rest_unproductive")
+        .alias("rest_unproductive"),
         pl.when(told).then(_c("judged_failed") / _c("judged_known")).alias("failure_share"),
         _c("judged_working").alias("working_sessions"))

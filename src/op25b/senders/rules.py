@@ -31,7 +31,8 @@ def conditions(settings: Findings) -> dict[str, pl.Expr]:
         "works": _c("judged_working") > 0,
         "reads": _c("program_reads"),
         "few": _c("judged_organisations") <= settings.client_max_providers,
-        "passes": _c("unproductive_share") < share,
+        "passes": (_c("unproductive_share") < share).fill_null(value=False) | (
+            (_c("sprt_n") >= settings.bot_slow_organisations) & (_c("sprt_share") < share) & ~_c("sampled")),
         "fails": rest >= share,
         "fails_mostly": rest >= 2 * share,
         "sprays": (_c("destinations_5min") > burst) & (_c("rest_destinations") > burst),
