@@ -50,7 +50,7 @@ def test_the_page_has_every_proposition_its_verdict_and_numbers(page: tuple[Lang
 
 def test_parameters_and_notebook() -> None:
     found = {parameter.name: parameter for parameter in report.parameters(NAME)}
-    assert set(found) == {"title", "since", "until", "hardly", "left", "hit", "fewest"}
+    assert set(found) == {"title", "since", "until", "hardly", "left", "hit", "fewest", "small_cells"}
     assert all(parameter.help for parameter in found.values())
     notebook = nbformat.read(Path(report.directory("notebooks"), f"{NAME}.ipynb"), as_version=4)
     nbformat.validate(notebook)

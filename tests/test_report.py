@@ -66,7 +66,7 @@ def lines(opened, plans=("home",), node="node-1", days=0, flows=3, established=T
 
 
 def page_of(opened, language="en"):
-    return Page(opened.workspace, opened.simulation(), opened.findings(language), language=language)
+    return Page(opened.workspace, opened.simulation(), opened.findings(language), language=language, small_cells=True)
 
 
 # -- names and parameters
@@ -82,7 +82,7 @@ def test_unknown_report_names_the_nearest(workspace):
 
 def test_parameters_are_typed_and_explained():
     found = {parameter.name: parameter for parameter in report.parameters(NAME)}
-    assert set(found) == {"before", "after", "title", "top_n", "top_nodes"}
+    assert set(found) == {"before", "after", "title", "top_n", "top_nodes", "small_cells"}
     assert found["top_n"].type == "int"
     assert found["top_n"].default == 50
     assert found["after"].default == "proposed"

@@ -99,7 +99,8 @@ def classes(frame: pl.DataFrame, language: Language) -> alt.LayerChart:
     )
     bars = base.mark_bar(height=24, stroke="white", strokeWidth=1).encode(
         color=_colours(("impact_words", None), impacts, _NEWLY, IMPACT_COLOURS, language))
-    dark = alt.condition(alt.datum.impact == "newly_blocked", alt.value("white"), alt.value(INK))
+    inside = (alt.datum.impact == "newly_blocked") & (alt.datum.subscribers > 0)
+    dark = alt.condition(inside, alt.value("white"), alt.value(INK))
     middle = alt.X("subscribers:Q", stack="zero", bandPosition=0.5)
     numbers = base.mark_text(fontSize=13, fontWeight="bold").encode(x=middle, text="words:N", color=dark)
     return _styled(bars + numbers, max(len(known), 1) * 40, AXES["classes"][language], language)

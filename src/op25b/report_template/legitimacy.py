@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, cast
 
 import polars as pl
 
-from op25b import __version__
+from op25b import __version__, keyfile
 from op25b.caveats import caveats
 from op25b.impact.legitimacy import Limits, Verdict, evidence
 from op25b.report_template.parts import Card, Cell, Column, Html, Kind, Table, part
+from op25b.small_cells import MARK, SmallCells
 from op25b.texts import Text, percent
 
 if TYPE_CHECKING:
@@ -25,10 +26,17 @@ _TONES: dict[Verdict, str] = {"holds": "", "fails": "newly", "open": "already"}
 
 
 class Page:
-    """The report's parts, in the order of the notebook; empty `since` and `until` stand for all days."""
+    """The report's parts, in the order of the notebook; empty `since` and `until` stand for all days.
+
+    Counts of few lines, and what they send, are suppressed (`[privacy] small_cell`) but where `small_cells` asks for
+    them, which takes the key: `SettingsError` without it.
+    """
 
     def __init__(self, workspace: Workspace, *, language: Language, since: str = "", until: str = "",
-                 limits: Limits | None = None) -> None:
+                 limits: Limits | None = None, small_cells: bool = False) -> None:
+        if small_cells:
+            keyfile.finished(workspace.key_path)
+        self._cells = SmallCells(1 if small_cells else workspace.config.privacy.small_cell)
         self._workspace, self._language, self._limits = workspace, language, limits or Limits()
         first, last = (date.fromisoformat(day) if day else None for day in (since, until))
         self._evidence = evidence(workspace, since=first, until=last)
@@ -38,6 +46,15 @@ class Page:
     def _say(self, table: str, key: str, **values: object) -> str:
         shown = {name: f"{value:,}" if isinstance(value, int) else value for name, value in values.items()}
         return WORDS[table][key][self._language].format(**shown)
+
+    def _hides_bots(self, row: dict[str, int]) -> bool:
+        """Whether the bots among the lines of a kind are too few to be shown, or the others are."""
+        return self._cells.hides(row["bots"], row["lines"])
+
+    def _hides_mass(self) -> bool:
+        """Whether all that bots send would give away what a few of them send."""
+        bots = sum(row["bots"] for row in self._rows.values())
+        return self._cells.hides(bots) or any(self._hides_bots(row) for row in self._rows.values())
 
     def _thresholds(self) -> dict[str, str]:
         shares = {name: percent(getattr(self._limits, name)) for name in ("hardly", "left", "hit")}
@@ -74,14 +91,18 @@ class Page:
                 of: tuple[str, ...] = (self._best(),)
             else:
                 row = self._rows[key]
-                of = (self._say("page", "of-lines", lines=row["lines"], bots=row["bots"]),
-                      self._say("page", "of-connections", mass=mass, part=row["bot_connections"]))
+                of = (self._say("page", "of-lines", lines=self._cells.shown(row["lines"]),
+                                bots=self._cells.shown(row["bots"], row["lines"])),
+                      self._say("page", "of-connections", mass=MARK if self._hides_mass() else mass,
+                                part=MARK if self._hides_bots(row) else row["bot_connections"]))
             cards.append(Card(self._say("propositions", key), self._say("page", verdict), of=of, tone=_TONES[verdict]))
-        return part("cards", self._language, cards)
+        note = self._say("page", "small-cells", mark=MARK, limit=self._cells.limit) if self._cells.suppressing else ""
+        return Html(part("cards", self._language, cards).text
+                    + (part("note", self._language, note, "").text if note else ""), self._language)
 
     def _best(self) -> str:
         """What the strictest limit that hits few others leaves of the bots."""
-        mild = self._evidence.caps.filter(pl.col("hit") <= self._limits.hit)["left"].drop_nulls()
+        mild = self.caps().filter(pl.col("hit") <= self._limits.hit)["left"].drop_nulls()
         if mild.is_empty():
             return self._say("page", "no-cap")
         return self._say("page", "of-caps", left=percent(cast("float", mild.min())))
@@ -96,25 +117,33 @@ class Page:
             share = "–" if row["bot_share"] is None else \
                 f"{percent(row['bot_share'])} ({percent(row['bot_share_low'])} – {percent(row['bot_share_high'])})"
             spread = f"{row['bot_connections_low']:,} – {row['bot_connections_high']:,}"
-            rows.append([Cell(self._say("addresses", kind)), Cell(f"{row['lines']:,}", "count"),
-                         Cell(f"{row['bots']:,}", "count"), Cell(share, "count"), Cell(f"{row['unclear']:,}", "count"),
-                         Cell(f"{row['connections']:,}", "count"),
-                         Cell(f"{row['bot_connections']:,} ({spread})", "count")])
+            bots, unclear = self._hides_bots(row), self._cells.hides(row["unclear"])
+            texts = [self._cells.shown(row["lines"]), self._cells.shown(row["bots"], row["lines"]),
+                     MARK if bots else share, self._cells.shown(row["unclear"]),
+                     MARK if self._cells.hides(row["lines"]) else f"{row['connections']:,}",
+                     MARK if bots or unclear else f"{row['bot_connections']:,} ({spread})"]
+            rows.append([Cell(self._say("addresses", kind)), *(Cell(each, "count") for each in texts)])
         return self._table(names, rows)
 
     def caps(self) -> pl.DataFrame:
-        """One row per limit of rate; for `charts.rate_limits`."""
-        return self._evidence.caps
+        """One row per limit of rate; for `charts.rate_limits`. `left` and `hit` are NULL where suppressed."""
+        few = (pl.col("line_days_hit") > 0) & (pl.col("line_days_hit") < self._cells.limit)
+        return self._evidence.caps.with_columns(
+            pl.when(not self._hides_mass()).then("left").alias("left"), pl.when(~few).then("hit").alias("hit"))
 
     def rates(self) -> Html:
         """The same as a table, with what each share is a part of."""
         names: list[tuple[str, Kind]] = [("cap", "count"), ("left", "count"), ("hit", "count"), ("hit_high", "count")]
+        mass = self._hides_mass()
         rows = [[Cell(f"{row['cap']:,}", "count"),
-                 Cell(_part(row["bot_connections_left"], row["bot_connections"]), "count"),
-                 Cell(_part(row["line_days_hit"], row["line_days"]), "count"),
-                 Cell(_part(row["line_days_hit_high"], row["line_days_high"]), "count")]
+                 Cell(MARK if mass else _part(row["bot_connections_left"], row["bot_connections"]), "count"),
+                 Cell(self._days(row["line_days_hit"], row["line_days"]), "count"),
+                 Cell(self._days(row["line_days_hit_high"], row["line_days_high"]), "count")]
                 for row in self._evidence.caps.iter_rows(named=True)]
         return self._table(names, rows)
+
+    def _days(self, hit: int, days: int) -> str:
+        return MARK if self._cells.hides(hit) else _part(hit, days)
 
     def _table(self, names: list[tuple[str, Kind]], rows: list[list[Cell]]) -> Html:
         columns = tuple(Column(self._say("columns", name), kind) for name, kind in names)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from op25b import __version__
+from op25b import __version__, keyfile
 from op25b.caveats import caveats
 from op25b.engine import query
 from op25b.impact.population import estimate
@@ -21,6 +21,7 @@ from op25b.pseudonyms import is_pseudonym
 from op25b.report_template import observed
 from op25b.report_template.parts import Card, Cell, Column, Html, Kind, Table, Tone, part
 from op25b.report_template.words import BINS, COLUMNS, LEADS, LENGTHS, LIMITS, NOTES, REPORT, SECTIONS
+from op25b.small_cells import MARK, SmallCells
 from op25b.status import status
 from op25b.texts import CLASSES, CONFIDENCES, MEASURES, REMEDIES, Text, percent, text
 
@@ -40,10 +41,17 @@ _LINES = ("senders", "newly_blocked", "lose_mail", "need_notice")
 
 
 class Page:
-    """The report's parts, in the order of the notebook: `header`, `section`, `cards`, frames, tables, notes."""
+    """The report's parts, in the order of the notebook: `header`, `section`, `cards`, frames, tables, notes.
+
+    Counts of few lines are suppressed (`[privacy] small_cell`) but where `small_cells` asks for them, which takes the
+    key: `SettingsError` without it.
+    """
 
     def __init__(self, workspace: Workspace, simulation: Simulation, findings: pl.DataFrame, *, language: Language,
-                 before: str = "current", after: str = "proposed") -> None:
+                 before: str = "current", after: str = "proposed", small_cells: bool = False) -> None:
+        if small_cells:
+            keyfile.finished(workspace.key_path)
+        self._cells = SmallCells(1 if small_cells else workspace.config.privacy.small_cell)
         self._workspace, self._language = workspace, language
         self._lines, self._findings = simulation.subscribers, findings
         self._before, self._after = before, after
@@ -74,6 +82,15 @@ class Page:
         listed = set(query.run(self._workspace, "SELECT subscriber FROM subscriber")["subscriber"])
         return counts | {"silent": len(listed - set(self._lines["subscriber"]))}
 
+    def _lines_of(self, key: str, whole: str | None = None) -> str:
+        """A number of lines, part of another one where given, as it may be shown."""
+        return self._cells.shown(self._counts[key], None if whole is None else self._counts[whole])
+
+    def _share(self, key: str) -> str:
+        """A number of lines as a share of those seen sending; empty where it may not be shown."""
+        n = self._counts
+        return "" if not n["seen"] or self._cells.hides(n[key]) else percent(n[key] / n["seen"])
+
     @cached_property
     def _observed(self) -> observed.Observed:
         return observed.observed(self._workspace)
@@ -96,10 +113,12 @@ class Page:
         """Title, site, the result in a sentence, and where the numbers come from."""
         config, n = self._workspace.config, self._counts
         if n["seen"]:
-            summary = self._say(REPORT, "summary", before=self._before, after=self._after, seen=n["seen"],
-                                newly=n["newly_blocked"], share=percent(n["newly_blocked"] / n["seen"]),
-                                loses=n["loses"], notice=n["notice"],
-                                bots=self._say(REPORT, "summary-bots", bots=n["loses-bots"]) if n["loses-bots"] else "")
+            bots = self._lines_of("loses-bots", "loses")
+            summary = self._say(REPORT, "summary", before=self._before, after=self._after,
+                                seen=self._lines_of("seen"), newly=self._lines_of("newly_blocked"),
+                                share=self._share("newly_blocked") or MARK, loses=self._lines_of("loses"),
+                                notice=self._lines_of("notice"),
+                                bots=self._say(REPORT, "summary-bots", bots=bots) if n["loses-bots"] else "")
         else:
             summary = self._say(REPORT, "no-traffic")
         zone = config.site.timezone
@@ -128,33 +147,35 @@ class Page:
         """A heading with a sentence on what follows; numbered, or one level lower without a number."""
         title = self._say(SECTIONS, key)
         lead = self._say(LEADS, key, bin=BINS[self._observed.bin_seconds][self._language],
-                         external=self._counts["external"]) if key in LEADS else ""
+                         external=self._lines_of("external")) if key in LEADS else ""
         return part("section", self._language, number, title, lead) if number else \
             part("subsection", self._language, title, lead)
 
     def cards(self) -> Html:
-        """The headline numbers, each with what it is a part of."""
-        cards = [self._card(name, key, tone, self._counts.get(f"{key}-bots", 0)) for name, key, tone in (
+        """The headline numbers, each with what it is a part of, and what the mark of a suppressed number means."""
+        cards = [self._card(name, key, tone) for name, key, tone in (
             ("card-newly", "newly_blocked", "newly"), ("card-loses", "loses", "newly"),
             ("card-notice", "notice", "notice"), ("card-already", "already", "already"))]
-        return part("cards", self._language, cards)
+        note = self.note("small-cells", mark=MARK, limit=self._cells.limit).text if self._cells.suppressing else ""
+        return Html(part("cards", self._language, cards).text + note, self._language)
 
-    def _card(self, label: str, key: str, tone: str, bots: int) -> Card:
-        n = self._counts
-        of = [self._say(REPORT, "of-seen", seen=n["seen"]), self._say(REPORT, "of-listed", listed=n["listed"])]
-        if bots:
-            of.append(self._say(REPORT, "bots", bots=bots))
-        return Card(self._say(REPORT, label), f"{n[key]:,}", self._say(REPORT, "unit"),
-                    percent(n[key] / n["seen"]) if n["seen"] else "", tuple(of), tone)
+    def _card(self, label: str, key: str, tone: str) -> Card:
+        of = [self._say(REPORT, "of-seen", seen=self._lines_of("seen")),
+              self._say(REPORT, "of-listed", listed=self._lines_of("listed"))]
+        if self._counts.get(f"{key}-bots"):
+            of.append(self._say(REPORT, "bots", bots=self._lines_of(f"{key}-bots", key)))
+        return Card(self._say(REPORT, label), self._lines_of(key), self._say(REPORT, "unit"), self._share(key),
+                    tuple(of), tone)
 
     # -- frames for the charts
 
     def funnel(self) -> pl.DataFrame:
-        """One row per step: step, subscribers, share (of lines seen sending)."""
-        n = self._counts
-        rows = [(step, n[step], n[step] / n["seen"] if n["seen"] and step != "listed" else None)
+        """One row per step: step, subscribers, share (of lines seen sending); NULL where suppressed."""
+        n = {step: None if self._cells.hides(count) else count for step, count in self._counts.items()}
+        seen = n["seen"]
+        rows = [(step, n[step], count / seen if seen and (count := n[step]) is not None and step != "listed" else None)
                 for step in ("listed", "seen", "external", "newly_blocked", "loses", "notice")
-                if step != "listed" or n["listed"]]
+                if step != "listed" or self._counts["listed"]]
         schema = {"step": pl.String, "subscribers": pl.Int64, "share": pl.Float64}
         return pl.DataFrame(rows, orient="row", schema=schema)
 
@@ -181,25 +202,31 @@ class Page:
         return observed.connections(self._workspace, self._observed, self._before, self._after)
 
     def classes(self) -> pl.DataFrame:
-        """One row per class × impact (newly_blocked, untouched): subscribers."""
+        """One row per class × impact (newly_blocked, untouched): subscribers; NULL where suppressed."""
         impact = pl.when("newly_blocked").then(pl.lit("newly_blocked")).otherwise(pl.lit("untouched")).alias("impact")
-        return (self._lines.filter(pl.col("class").is_not_null()).group_by("class", impact)
-                .agg(pl.len().cast(pl.Int64).alias("subscribers")).sort("class", "impact"))
+        found = (self._lines.filter(pl.col("class").is_not_null()).group_by("class", impact)
+                 .agg(pl.len().cast(pl.Int64).alias("subscribers")).sort("class", "impact"))
+        return self._cells.suppress(found, [(), ("impact",)])
 
     def remedies(self) -> pl.DataFrame:
-        """One row per remedy: subscribers, most first."""
-        return (self._blocked.group_by("remedy").agg(pl.len().cast(pl.Int64).alias("subscribers"))
-                .sort(["subscribers", "remedy"], descending=[True, False]))
+        """One row per remedy: subscribers, most first; NULL where suppressed, last."""
+        found = self._blocked.group_by("remedy").agg(pl.len().cast(pl.Int64).alias("subscribers"))
+        return self._cells.suppress(found.sort("remedy"), [()]).sort(
+            ["subscribers", "remedy"], descending=[True, False], nulls_last=True)
 
     def nodes(self, top: int) -> pl.DataFrame:
-        """One row per access node × class with newly blocked lines, for the `top` nodes with most: subscribers."""
+        """One row per access node × class with newly blocked lines, for the `top` nodes with most: subscribers.
+
+        NULL where suppressed; the other sections give the sums over all nodes, of all lines and per class.
+        """
         unknown = self._say(NOTES, "unknown")
         placed = self._blocked.with_columns(pl.col("access_node", "class").fill_null(unknown))
         counted = placed.group_by("access_node", "class").agg(pl.len().cast(pl.Int64).alias("subscribers"))
         ranked = counted.group_by("access_node").agg(pl.col("subscribers").sum().alias("all")).sort(
             ["all", "access_node"], descending=[True, False])
-        return ranked.head(top).join(counted, on="access_node", maintain_order="left").select(
-            "access_node", "class", "subscribers")
+        found, outside = (part.join(counted, on="access_node", maintain_order="left").select(
+            "access_node", "class", "subscribers") for part in (ranked.head(top), ranked.slice(top)))
+        return self._cells.suppress(found, [(), ("class",)], outside)
 
     @cached_property
     def _blocked(self) -> pl.DataFrame:
@@ -208,7 +235,7 @@ class Page:
     # -- tables
 
     def affected(self, top: int) -> Html:
-        """The newly blocked lines with most connections, and how many more there are."""
+        """The newly blocked lines with most connections, and how many more there are; with `top` 0 no line at all."""
         if self._blocked.is_empty():
             return self.note("nobody")
         why = self._findings.select("subscriber", "reasons")
@@ -218,10 +245,10 @@ class Page:
             ("sessions", "count"), ("established", "count"), ("remedy", "")]
         cells = [cells for number, row in enumerate(rows.iter_rows(named=True), 1) for cells in self._line(number, row)]
         table = Table(tuple(Column(self._say(COLUMNS, name), kind) for name, kind in names), cells, kind="lines")
-        everyone, rest = self._blocked.height, self._blocked.height - rows.height
-        note = self._say(NOTES, "more" if rest else "all-shown", all=everyone, shown=rows.height, rest=rest)
-        return Html(part("table", self._language, table).text + part("note", self._language, note, "").text,
-                    self._language)
+        rest = self._blocked.height - rows.height
+        note = self.note("more" if rest else "all-shown", all=self._lines_of("newly_blocked"), shown=rows.height,
+                         rest=self._cells.shown(rest))
+        return Html((part("table", self._language, table).text if top else "") + note.text, self._language)
 
     def _line(self, number: int, row: dict[str, object]) -> tuple[list[Cell], list[Cell]]:
         """Two rows for a line: its facts, and below them why it has its class."""
@@ -279,7 +306,7 @@ class Page:
         """What the data could not show, with the numbers."""
         n, seen = self._counts, self._observed
         said = [self._say(LIMITS, "window" if n["listed"] else "window-unlisted", length=self._length(),
-                          listed=n["listed"], silent=n["silent"])]
+                          listed=self._lines_of("listed"), silent=self._lines_of("silent"))]
         interval = seen.sampling_interval or 0
         if interval > 1:
             said.append(self._say(LIMITS, "sampled", interval=interval))
@@ -295,7 +322,8 @@ class Page:
         if missing:
             said.append(self._say(LIMITS, "unattributed", flows=flows, missing=missing, share=percent(missing / flows)))
         fixed = int(self._lines.filter(pl.col("newly_blocked"))["fixed_ip"].sum())
-        others = caveats(self._workspace, self._language, self._before, self._after, fixed)
+        others = caveats(self._workspace, self._language, self._before, self._after,
+                         MARK if self._cells.hides(fixed) else fixed)
         said += [others[key] for key in _CAVEATS if key in others]
         said += [self._say(LIMITS, "rules"), self._say(LIMITS, "content")]
         return part("bullets", self._language, said)

@@ -1,0 +1,80 @@
+"""Small cells: what is suppressed, and that totals do not give it away."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from op25b.small_cells import MARK, SmallCells
+
+FIVE = SmallCells(5)
+
+
+def table(*rows: tuple[str, str, int]) -> pl.DataFrame:
+    return pl.DataFrame(rows, orient="row", schema={"node": pl.String, "class": pl.String, "subscribers": pl.Int64})
+
+
+def shown(frame: pl.DataFrame, *totals: tuple[str, ...], outside: pl.DataFrame | None = None) -> list[int | None]:
+    return FIVE.suppress(frame, totals, outside)["subscribers"].to_list()
+
+
+@pytest.mark.parametrize(("count", "whole", "said"), [
+    (0, None, "0"), (1, None, MARK), (4, None, MARK), (5, None, "5"), (1234, None, "1,234"), (20, 20, "20"),
+    (18, 20, MARK), (15, 20, "15"), (0, 3, MARK)])
+def test_a_number(count: int, whole: int | None, said: str) -> None:
+    assert FIVE.shown(count, whole) == said
+    assert SmallCells(1).shown(count, whole) == f"{count:,}"
+
+
+@pytest.mark.parametrize(("counts", "without_total", "with_total"), [
+    ([9, 3, 7], [9, None, 7], [9, None, None]),  # 19 - 9 - 7 would tell
+    ([9, 3, 1, 8], [9, None, None, 8], [9, None, None, None]),  # two, but together 4: small themselves
+    ([9, 3, 3, 8], [9, None, None, 8], [9, None, None, 8]),
+    ([9, 0, 7], [9, 0, 7], [9, 0, 7]),
+    ([9, 0, 3], [9, 0, None], [None, 0, None]),  # a zero hides nothing
+    ([3], [None], [None]),
+    ([], [], []),
+])
+def test_one_total(counts: list[int], without_total: list[int | None], with_total: list[int | None]) -> None:
+    frame = table(*((str(place), "bot", count) for place, count in enumerate(counts)))
+    assert shown(frame) == without_total
+    assert shown(frame, ()) == with_total
+
+
+def test_totals_per_column() -> None:
+    frame = table(("a", "bot", 2), ("b", "bot", 9), ("c", "bot", 6),
+                  ("a", "server", 30), ("b", "server", 40), ("c", "server", 50))
+    assert shown(frame, ("class",)) == [None, 9, None, 30, 40, 50]
+    assert shown(frame, ("class",), ("node",)) == [None, 9, None, None, 40, None]
+
+
+def test_what_stands_nowhere_hides_too() -> None:
+    frame = table(("a", "bot", 20), ("b", "bot", 10))
+    assert shown(frame, ("class",), outside=table(("c", "bot", 3))) == [20, None]
+    assert shown(frame, ("class",), outside=table(("c", "bot", 7))) == [20, 10]
+    assert shown(frame, ("class",), outside=table(("c", "server", 3))) == [20, 10]
+
+
+def test_a_limit_of_one_shows_all() -> None:
+    frame = table(("a", "bot", 1), ("b", "bot", 2))
+    assert SmallCells(1).suppress(frame, [()]).equals(frame)
+
+
+@given(st.lists(st.integers(0, 12), max_size=6))
+def test_whoever_knows_the_total_cannot_compute_a_small_count(counts: list[int]) -> None:
+    frame = table(*((str(place), "bot", count) for place, count in enumerate(counts)))
+    cells = shown(frame, ())
+    hidden = [place for place, cell in enumerate(cells) if cell is None]
+    assert all(cells[place] in {None, count} for place, count in enumerate(counts))
+    assert all(not FIVE.hides(cell) for cell in cells if cell is not None)
+    rest = sum(counts) - sum(cell for cell in cells if cell is not None)
+    # All ways to fill the hidden cells that fit what is published: no small count is the same in all of them.
+    ways_to_fill = product(range(1, rest + 1), repeat=len(hidden)) if len(hidden) < 4 else ()
+    fits = [way for way in ways_to_fill if sum(way) == rest]
+    for place, ways in zip(hidden, zip(*fits, strict=True), strict=False):
+        if FIVE.hides(counts[place]) and sum(counts) >= 5:
+            assert len(set(ways)) > 1
