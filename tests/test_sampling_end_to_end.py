@@ -11,7 +11,6 @@ import pytest
 from op25b import charts
 from op25b.api import OpenWorkspace, open_workspace
 from op25b.report_template.rollout_impact import Page
-from op25b.sampling import with_detection
 from op25b.sampling.words import UNDER_SAMPLING, WHY
 from tests.pipelines.rows import SESSION, SYN, Row, flow, lease, load, new_workspace
 from tests.test_cli import op25b
@@ -134,6 +133,7 @@ def test_where_every_packet_is_seen_nothing_changes(tmp_path: Path) -> None:
     load(opened, "lease_record", [lease(f"198.18.1.{n}", f"p{n}", "2007-06-01 08:00") for n in range(3)])
     opened.build()
     assert quoted(opened)["senders"] == ("raw", 3, None)
+    assert opened.findings()["detection_probability"].to_list() == [1.0, 1.0, 1.0]
     assert quoted(opened)["newly_blocked_connections"] == ("raw", 3, None)
     totals = opened.simulate(per="total")
     assert not [measure for measure in totals["measure"] if "sampling" in measure]
@@ -141,9 +141,7 @@ def test_where_every_packet_is_seen_nothing_changes(tmp_path: Path) -> None:
 
 
 def test_detection_beside_findings(isp: OpenWorkspace) -> None:
-    sampled = isp.sql("SELECT * FROM sampled_day WHERE port = 25")
-    found = with_detection(isp.findings().select("subscriber"), sampled)
-    assert found.group_by("detection_probability").len().sort("detection_probability").rows() == [
+    assert isp.findings().group_by("detection_probability").len().sort("detection_probability").rows() == [
         (pytest.approx(OFTEN), 20), (pytest.approx(1 - 0.999**2000), 15), (1.0, 40)]
 
 

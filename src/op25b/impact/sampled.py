@@ -12,6 +12,7 @@ from op25b.impact.estimate import Pairs, ratio
 from op25b.impact.window import Window
 from op25b.sampling import Estimate, Figure, Population, Strata, stratify
 from op25b.sampling.population import Reason
+from op25b.sampling.reading import sampled_rows
 from op25b.sampling.volume import product, volume
 from op25b.workspace import Sampling
 
@@ -52,22 +53,9 @@ class SampledTraffic:
         return self.rows.filter(pl.col("port") == 25)
 
 
-def is_sampled(connection: DuckDBPyConnection) -> bool:
-    """Whether packets were missed, or may have been, in a window's session."""
-    return bool(connection.sql("""
-        SELECT 1 FROM sampled_day WHERE sampling_interval IS NULL OR sampling_interval <> 1 LIMIT 1
-    """).fetchall())
-
-
 def read(connection: DuckDBPyConnection, window: Window, settings: Sampling, *, addresses: bool) -> SampledTraffic:
     """The mail traffic of a window's session by how it was sampled."""
-    rows = connection.sql("""
-        SELECT day, subscriber, exporter, sampling_interval, destination_group, port, sessions, established,
-            coalesce(client_packets, 0) AS client_packets, coalesce(server_packets, 0) AS server_packets,
-            coalesce(client_packets, 0) + coalesce(server_packets, 0) AS packets, bytes, squared_bytes
-        FROM sampled_day
-    """).pl()
-    return SampledTraffic(rows, window, settings, addresses)
+    return SampledTraffic(sampled_rows(connection), window, settings, addresses)
 
 
 def newly_blocked(connection: DuckDBPyConnection, sampled: SampledTraffic) -> pl.DataFrame:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from op25b.impact import lines as each_line
-from op25b.impact.sampled import SampledTraffic, hidden, is_sampled, read
+from op25b.impact.sampled import SampledTraffic, hidden, read
 from op25b.impact.totals import BY, Seen, by_group, covered, messages_per_connection, totals
 from op25b.impact.window import Window, decide, find_window, opened
 from op25b.policy import Resolved, policy, resolve
+from op25b.sampling.reading import is_sampled
 from op25b.senders import require
 from op25b.workspace import Workspace
 

@@ -54,13 +54,16 @@ def detection(sampled: pl.DataFrame) -> pl.DataFrame:
         known.then(1 - pl.col("log_missed").exp()).alias("detection_probability"))
 
 
-def with_detection(senders: pl.DataFrame, sampled: pl.DataFrame) -> pl.DataFrame:
-    """Rows with a column `subscriber`, and the columns of `detection` beside them; NULL where nothing is known.
+def with_detection(senders: pl.DataFrame, sampled: pl.DataFrame | None) -> pl.DataFrame:
+    """Rows with a column `subscriber`, and `detection_probability` beside them; see `detection`.
 
     `sampled`: rows of `sampled_day`, of the traffic that the rows are about: for senders to external port 25 those of
-    port 25.
+    port 25; None where every packet was seen, so that all probabilities are 1.
     """
-    return senders.join(detection(sampled), on="subscriber", how="left", maintain_order="left")
+    if sampled is None:
+        return senders.with_columns(pl.lit(1.0).alias("detection_probability"))
+    found = detection(sampled).select("subscriber", "detection_probability")
+    return senders.join(found, on="subscriber", how="left", maintain_order="left")
 
 
 def _packets() -> pl.Expr:
