@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from op25b.workspace import Findings
 from tests.evaluation import calibration, costs, measures, outcomes
 from tests.evaluation.budgets import budgets
 from tests.evaluation.markdown import matrix, number, of, share, table
 from tests.evaluation.worlds import WORLDS, World
 
-HEAD = """# How right `findings` is
+_RULES = Findings()
+HEAD = f"""# How right `findings` is
 
 Written by `python -m tests.evaluation --write-docs`; `make eval` prints the same and draws the charts into `eval/`.
 
@@ -34,8 +36,9 @@ rules do in such worlds, not how an ISP's lines are.
   not show it, so not naming it is no miss; naming it is right.
 - A mobile sender is whoever sends to a mobile carrier's server, a bot or a mail server too.
 - Intervals are Wilson's at 95 %; a case is a line.
-- Baselines: more than 10 destinations in 5 minutes (the rule of CESNET NEMEA's smtp_spam_detector), and a number of
-  contacts.
+- The baselines call a line a bot for more than {_RULES.bot_destinations_5min} destinations in 5 minutes
+  (`baseline_5min`, the rule of CESNET NEMEA's smtp_spam_detector), and for more than {_RULES.baseline_contacts_5min}
+  connections in 5 minutes (`baseline_contacts`, that of BotFlex). Whom they do not call a bot gets a notice.
 """
 
 
