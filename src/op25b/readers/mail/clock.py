@@ -87,7 +87,7 @@ class Clock:
         is_iso, is_dated = stamp.str.contains(r"^[0-9]{4}-"), stamp.str.contains(r"^[0-9]{4} ")
         dated = pl.when(is_dated).then(stamp).otherwise(
             pl.concat_str(pl.col("year").cast(pl.String), stamp, separator=" "))
-        plain = self._to_utc(dated.str.to_datetime("%Y %b %d %H:%M:%S", strict=False, time_unit="us"))
+        plain = self._to_utc(dated.str.to_datetime("%Y %b %d %H:%M:%S%.f", strict=False, time_unit="us"))
         at = pl.when(is_iso).then(self._iso(stamp)).otherwise(plain).alias("at")
         return known.select(possible(at)).to_series().gather(runs["run"])
 

@@ -46,8 +46,10 @@ from op25b.readers.text import BLOCK_BYTES
 _SERVICES = r"(?:imap|pop3|submission|managesieve|sieve|lmtp|lda|auth)"
 _OWN = rf"{_SERVICES}(?:-login|-worker)?(?:\([^)]*\))?(?:<[^>]*>)*"
 # Services of the login processes, with the levels that `log_path` adds.
-_HEAD = (r"^(?:(?P<own>[a-z0-9-]+-login|submission|lmtp|lda)(?P<who>\([^)]*\))?(?P<ids>(?:<[^>]*>)*): )?"
-         r"(?:(?:Info|Warning): )?")
+_LEVEL = "(?:Info|Warning|Warn|Error)"
+_HEAD = (rf"^(?:{_LEVEL}: )?"  # 1.x has the level first
+         r"(?:(?P<own>[a-z0-9-]+-login|submission|lmtp|lda)(?P<who>\([^)]*\))?(?P<ids>(?:<[^>]*>)*): )?"
+         rf"(?:{_LEVEL}: )?")
 _MAX_ATTEMPTS = 1000
 # The user's name is what somebody typed; what follows it is read from behind it.
 _LOGIN = (
@@ -59,8 +61,9 @@ _ONCE = ("proxy dest auth failed|aborted authentication|auth service reported te
          "|password expired|sent invalid base64|(?:anonymous )?logins? disabled")
 _FAILED = (
     # 1.x to 2.4 begin in many ways (`Disconnected`, `Aborted login`, `Remote closed connection`, ...).
-    rf"^[^<]*?\((?:auth(?:orization)? failed, (?P<count>[0-9]+) attempts|{_ONCE}"
-    r"|tried to use (?:disallowed|disabled|unsupported) [a-z ]*auth)[^)]*\).*?: "
+    rf"^(?:Aborted login: |[^<]*?\((?:auth(?:orization)? failed, (?P<count>[0-9]+) attempts|{_ONCE}"
+    r"|(?P<old>[0-9]+) authentication attempts"
+    r"|tried to use (?:disallowed|disabled|unsupported) [a-z ]*auth)[^)]*\).*?: )"
     r"(?:user=<(?P<user>.*)>, )?(?:method=(?P<method>[^,]*), )?rip=(?P<ip>[^,]*)(?:, lip=[^,]*)?(?P<more>(?:, [^<>]*)?)"
 )
 _RELAYED = (
@@ -75,7 +78,8 @@ _LOGIN_PROCESS = service.str.ends_with("-login").fill_null(value=False)
 _KINDS = {
     "login": _LOGIN_PROCESS & body.str.contains(r"^(?:Login|Logged in): "),
     "failed": _LOGIN_PROCESS
-    & body.str.contains(rf"\((?:auth(?:orization)? failed, [0-9]+ attempts|{_ONCE}|tried to use )"),
+    & body.str.contains(rf"^Aborted login: user=<[^>]|\((?:auth(?:orization)? failed, [0-9]+ attempts|{_ONCE}"
+                        r"|tried to use |[1-9][0-9]* authentication attempts)"),
     "relayed": service.eq("submission") & body.str.starts_with("Successfully relayed message: "),
     "refused": service.eq("submission") & body.str.starts_with("Failed to relay message: "),
 }
@@ -84,9 +88,9 @@ _KINDS = {
 class Dovecot:
     """Dovecot's lines; remembers from where the sessions of submission came."""
 
-    marks: ClassVar[str] = (r"Login: |Logged in: |auth failed|tried to use |relayed message: |relay message: "
-                            rf"|\((?:authorization failed|{_ONCE})")
-    programs: ClassVar[str] = rf"dovecot(?:-[a-z0-9]+)?|{_OWN}"
+    marks: ClassVar[str] = (r"Login: |Logged in: |Aborted login|auth failed|tried to use |relayed message: "
+                            rf"|relay message: |\((?:authorization failed|{_ONCE})")
+    programs: ClassVar[str] = rf"dovecot(?:-[a-z0-9]+)?|{_OWN}|{_LEVEL}"
 
     def __init__(self, own_host: str = "-") -> None:
         self._own_host = own_host
@@ -121,7 +125,8 @@ def recognise(head: Head) -> str | None:
     """Syslog lines of `dovecot:`, or its own log's `imap-login: Info: ...`, among the first."""
     lines = head.lines[:500]
     tag = re.compile(rf" dovecot(?:\[\d+\])?: | dovecot \d+ |^(?:\S+ +){{2,4}}{_SERVICES}(?:-login)?"
-                     r"(?:\([^)]*\))?(?:<[^>]*>)*: (?:Info|Warning|Error|Debug): ")
+                     r"(?:\([^)]*\))?(?:<[^>]*>)*: (?:Info|Warning|Error|Debug): "
+                     rf"|^(?:dovecot: )?(?:\S+ +){{2,4}}{_LEVEL}: (?:{_SERVICES}-login|IMAP|POP3|auth|dovecot)\b")
     if syslog.looks_like_syslog(lines) and any(map(tag.search, lines)):
         return "lines of Dovecot"
     return None
@@ -145,7 +150,7 @@ def _port() -> pl.Expr:
 
 def _who(part: pl.DataFrame, pattern: str) -> pl.LazyFrame:
     found = body.str.extract_groups(pattern).struct
-    names = ["user", "method", "ip", "more", *(["count"] if "count" in pattern else [])]
+    names = ["user", "method", "ip", "more", *(name for name in ("count", "old") if f"<{name}>" in pattern)]
     return part.lazy().with_columns(found.field(name).alias(name) for name in names)
 
 
@@ -162,7 +167,7 @@ def _login(part: pl.DataFrame) -> pl.LazyFrame:
 
 
 def _failed(part: pl.DataFrame) -> pl.LazyFrame:
-    attempts = integer(pl.col("count")).fill_null(1).clip(1, _MAX_ATTEMPTS).cast(pl.Int64)
+    attempts = integer(pl.coalesce("count", "old")).fill_null(1).clip(1, _MAX_ATTEMPTS).cast(pl.Int64)
     return _attempt(_who(part, _FAILED).with_columns((pl.col("times") * attempts).alias("times")), success=False)
 
 

@@ -1,13 +1,13 @@
 """Syslog lines as columns: time stamps in the forms syslog daemons write, host, tag and message.
 
-Forms read: RFC 3164 (`Nov 24 12:00:01`, no year, local time), the same with a year in front, ISO 8601 with or without
-fraction and zone (rsyslog's and systemd's default), RFC 5424, each with or without a `<priority>`. `message repeated
+Forms read: RFC 3164 (`Nov 24 12:00:01`, no year, local time), the same with a year in front or with a fraction, ISO
+8601 with or without fraction and zone (rsyslog's and systemd's default), RFC 5424, each with or without a `<priority>`,
+with or without facility and level as words, and what `headers.usual` rewrites as one of these. `message repeated
 N times: [ ... ]` (rsyslog) and `last message repeated N times` (others) stand for that message N times.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 
@@ -15,21 +15,25 @@ import polars as pl
 
 from op25b.memo import Memo
 from op25b.readers.base import Reject
+from op25b.readers.mail import headers
 from op25b.readers.mail.clock import Clock
 from op25b.readers.text import BLOCK_BYTES, Block, ahead, blocks
 
 _BSD = r"^[A-Z][a-z]{2} [ 0-9][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2} "
-# Some write the day of a month without the blank that takes a digit's place.
-_SHORT_BSD = r"^([A-Z][a-z]{2}) ([0-9]) ([0-9]{2}:)"
+_FRACTION = r"^([A-Z][a-z]{2} [ 0-9][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]+) "
 _YEAR_BSD = r"^[0-9]{4} [A-Z][a-z]{2} [ 0-9][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2} "
 _BLANK_DATE = r"^([0-9]{4}-[0-9]{2}-[0-9]{2}) "
 _ISO = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}"
+_KNOWN = "|".join([_BSD, _YEAR_BSD, _ISO, _FRACTION])
 _PRIORITY = r"^<[0-9]{1,3}>(?:1 )?"
 # RFC 5424 has `app procid msgid structured-data` where others have `tag:`.
 _RFC5424 = r"^([^\s:\[]+) ([0-9]+|-) \S+ (?:-|(?:\[(?:[^\]\\]|\\.)*\])+)(?: \x{FEFF}?|$)"
 _REPEATED = r"^message repeated ([0-9]+) times(?:: \[ ?(.*)\])?$"
 # Solaris puts `[ID number facility.level]` before every message.
 _SOLARIS = r"^\[ID [0-9]+ \S+\] "
+# FreeBSD's syslogd -v puts facility and level before the host, Busybox' after it.
+_LEVEL = (r"^<?(?:mail|daemon|user|auth|authpriv|syslog|local[0-7])\."
+          r"(?:debug|info|notice|warning|warn|err|error|crit|alert|emerg)>?$")
 MAX_REPEATS = 9999
 
 
@@ -72,7 +76,8 @@ def _read(clock: Clock, marks: str, describe: Describe, size: int) -> Generator[
 
 def looks_like_syslog(lines: list[str]) -> bool:
     """Whether one of the first lines has a syslog time stamp."""
-    return any(re.match(f"(?:{_PRIORITY[1:]})?(?:{_BSD[1:]}|{_YEAR_BSD[1:]}|{_ISO[1:]})", line) for line in lines[:50])
+    texts = _without_priority(pl.Series(lines[:50], dtype=pl.String))
+    return bool(headers.usual(texts, _KNOWN).str.contains(_KNOWN).any())
 
 
 def _lines(block: Block, clock: Clock, marks: str, before: str, processes: Memo) -> Lines:
@@ -101,16 +106,14 @@ def _lines(block: Block, clock: Clock, marks: str, before: str, processes: Memo)
         few = few.with_columns(parts["field_0"].alias("stamp"), pl.lit(0).alias("year"))
         few = few.with_columns(clock.utc(few).alias("at"))
         found = _lined(few, parts["field_1"], processes, block, before)
-    elif texts.str.contains(_SHORT_BSD).any():
-        usual = replace(block, lines=texts.str.replace(_SHORT_BSD, "$1  $2 $3"))
-        return _lines(usual, clock, marks, before, processes)
+    elif (usual := headers.usual(texts, _KNOWN)) is not texts:
+        return _lines(replace(block, lines=usual), clock, marks, before, processes)
     else:
         text = pl.col("text")
         whole = frame.with_columns(clock.years(texts).alias("year")).collect()
         few = _split(whole.filter(wanted))
         found = _unusual(few.with_columns(clock.utc(few).alias("at")), processes, block, before)
-        stamped = text.str.contains(_BSD) | text.str.contains(_ISO) | text.str.contains(_YEAR_BSD)
-        other = whole.filter(~stamped & (text.str.strip_chars() != ""))
+        other = whole.filter(~text.str.contains(_KNOWN) & (text.str.strip_chars() != ""))
         bad = [(line, None, "no syslog time stamp", content) for line, content in other["line", "text"].iter_rows()]
     if found.height and found["times"].max() != 1:
         too_often = pl.col("times") > MAX_REPEATS
@@ -127,7 +130,7 @@ def _processes(describe: Describe) -> Memo:
         words = heads.str.splitn(" ", 3).struct.rename_fields(["host", "tag", "more"]).struct.unnest()
         named = pl.col("tag").is_not_null()
         return describe(words.select(
-            pl.when(named).then("host").otherwise(pl.lit("-")).alias("host"),
+            pl.when(named & ~pl.col("host").str.contains(_LEVEL)).then("host").otherwise(pl.lit("-")).alias("host"),
             pl.when(named).then("tag").otherwise("host").alias("tag"), pl.col("more").is_null().alias("usual"),
         ))
 
@@ -145,6 +148,8 @@ def _lined(few: pl.DataFrame, messages: pl.Series, processes: Memo, block: Block
         parts.select("first", "body"))
     if not ours.all():
         found = found.filter(ours)
+    if found["first"].str.starts_with(" ").any():
+        found = found.with_columns(pl.col("first").str.strip_chars_start(" "))
     if found["first"].str.starts_with("[ID ").any():
         found = found.with_columns(pl.col("first").str.replace(_SOLARIS, ""))
     if not unusual.any():
@@ -172,21 +177,37 @@ def _split(frame: pl.DataFrame) -> pl.DataFrame:
     """Line, year, stamp, host, tag, rest of the lines that have a stamp, in their order."""
     text = pl.col("text")
 
-    def stamped(kind: pl.Expr, length: int) -> pl.DataFrame:
-        return _fields(frame.lazy().filter(kind), length, "year", text.str.slice(0, length).alias("stamp"))
+    def stamped(kind: pl.Expr, stamp: pl.Expr) -> pl.DataFrame:
+        return _fields(frame.lazy().filter(kind), stamp.str.len_chars(), "year", stamp.alias("stamp"))
 
     bsd = text.str.contains(_BSD)
     iso, dated = text.str.contains(_ISO), text.str.contains(_YEAR_BSD)
-    parts = [stamped(bsd, 15), stamped(dated, 20), _split_iso(frame.filter(iso))]
+    parts = [stamped(bsd, text.str.slice(0, 15)), stamped(dated, text.str.slice(0, 20)),
+             stamped(text.str.contains(_FRACTION), text.str.extract(_FRACTION)), _split_iso(frame.filter(iso))]
     return _hosted(pl.concat(parts).sort("line"))
 
 
 def _hosted(split: pl.DataFrame) -> pl.DataFrame:
     """The lines that have host, tag and rest, without what comes before the message in some logs."""
-    split = split.filter(pl.col("rest").is_not_null())
-    if split["rest"].str.starts_with("[ID ").any():
-        split = split.with_columns(pl.col("rest").str.replace(_SOLARIS, ""))
-    return _with_host(split) if split["host"].str.ends_with(":").any() else split
+    split = _without_level(split).filter(pl.col("rest").is_not_null())
+    if split["host"].str.ends_with(":").any():
+        split = _with_host(split)
+    # Some put two blanks after the tag.
+    return split.with_columns(pl.col("rest").str.strip_chars_start(" ").str.replace(_SOLARIS, ""))
+
+
+def _without_level(split: pl.DataFrame) -> pl.DataFrame:
+    """Take the word for facility and level away from where the host or the tag should stand."""
+    host, tag = pl.col("host"), pl.col("tag")
+    leveled = pl.any_horizontal(column.str.contains(_LEVEL).fill_null(value=False) for column in (host, tag))
+    found = split.filter(leveled)
+    if found.is_empty():
+        return split
+    words = [pl.when(~column.str.contains(_LEVEL)).then(column) for column in (host, tag)]
+    text = pl.concat_str(*words, "rest", separator=" ", ignore_nulls=True)
+    parts = text.str.splitn(" ", 3).struct.rename_fields(["host", "tag", "rest"]).alias("parts")
+    found = found.select(pl.exclude("host", "tag", "rest"), parts).unnest("parts").select(split.columns)
+    return pl.concat([split.filter(~leveled), found]).sort("line")
 
 
 def _with_host(split: pl.DataFrame) -> pl.DataFrame:
@@ -199,7 +220,7 @@ def _with_host(split: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _fields(frame: pl.LazyFrame, stamp_length: int, *columns: str | pl.Expr) -> pl.DataFrame:
+def _fields(frame: pl.LazyFrame, stamp_length: pl.Expr, *columns: str | pl.Expr) -> pl.DataFrame:
     """Line, the given columns, host, tag and rest."""
     parts = pl.col("text").str.slice(stamp_length + 1).str.splitn(" ", 3)
     parts = parts.struct.rename_fields(["host", "tag", "rest"]).alias("parts")
