@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from itertools import product
 
 import polars as pl
@@ -9,7 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from op25b import charts
+from op25b.api import OpenWorkspace
+from op25b.errors import SettingsError
+from op25b.report_template import legitimacy
+from op25b.report_template.rollout_impact import Page
 from op25b.small_cells import MARK, SmallCells
+from tests.test_charts import spec
+from tests.test_report import lines, visible
 
 FIVE = SmallCells(5)
 
@@ -78,3 +87,39 @@ def test_whoever_knows_the_total_cannot_compute_a_small_count(counts: list[int])
     for place, ways in zip(hidden, zip(*fits, strict=True), strict=False):
         if FIVE.hides(counts[place]) and sum(counts) >= 5:
             assert len(set(ways)) > 1
+
+
+def test_a_report_of_three_lines_says_no_number_of_them(workspace: Callable[..., OpenWorkspace]) -> None:
+    opened = lines(workspace(), plans=("home", "home", "home"))
+
+    def page(*, small_cells: bool) -> Page:
+        return Page(opened.workspace, opened.simulation(), opened.findings(), language="en", small_cells=small_cells)
+
+    hidden, told = page(small_cells=False), page(small_cells=True)
+    said = visible(hidden.cards().text)
+    assert re.findall(r"[0-9]+", said.replace("×", "x")) == ["0", "0", "5"], "none already blocked; the limit"
+    assert "× stands for fewer than 5 lines" in said
+    assert "newly blocks port-25 connections of × of the × subscribers seen sending mail (×)" in hidden.header().text
+    assert "newly blocks port-25 connections of 3 of the 3" in told.header().text
+    assert MARK not in told.cards().text
+    for frame in (hidden.funnel(), hidden.classes(), hidden.remedies(), hidden.nodes(5)):
+        assert frame["subscribers"].drop_nulls().is_empty()
+    assert told.remedies()["subscribers"].sum() == 3
+    assert "All × newly blocked lines are shown" in hidden.affected(5).text
+    assert "<table" not in hidden.affected(0).text
+    drawn = [row for chart in (charts.funnel(hidden.funnel(), "en"), charts.nodes(hidden.nodes(5), "en"))
+             for data in spec(chart)["datasets"].values() for row in data]
+    assert {(row["subscribers"], row["words"]) for row in drawn} == {(0, MARK)}
+    law = [legitimacy.Page(opened.workspace, language="en", small_cells=shown).addresses("unknown").text
+           for shown in (False, True)]
+    cells = [re.findall(r"<td[^>]*>([^<]*)</td>", text) for text in law]
+    assert [row[1:3] for row in cells] == [[MARK, MARK], ["3", "0"]]
+
+
+def test_showing_small_counts_takes_the_key(workspace: Callable[..., OpenWorkspace]) -> None:
+    opened = lines(workspace(), plans=("home",))
+    opened.workspace.key_path.unlink()
+    with pytest.raises(SettingsError, match="the key of the pseudonyms is missing"):
+        Page(opened.workspace, opened.simulation(), opened.findings(), language="en", small_cells=True)
+    with pytest.raises(SettingsError, match="the key of the pseudonyms is missing"):
+        legitimacy.Page(opened.workspace, language="en", small_cells=True)

@@ -187,7 +187,9 @@ class Page:
     @cached_property
     def estimates(self) -> pl.DataFrame:
         """One row per statement on lines and traffic, seen or not; see `op25b.impact.population`."""
-        return estimate(self._workspace, self._before, self._after, language=self._language)
+        found = estimate(self._workspace, self._before, self._after, language=self._language)
+        few = (pl.col("value") > 0) & (pl.col("value") < self._cells.limit)
+        return found.with_columns(pl.when(~few).then(pl.col("value", "low", "high")))
 
     def estimates_note(self) -> Html:
         """What the estimates stand on, and why some are not given."""
