@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from tests.evaluation.intervals import with_share
-from tests.evaluation.outcomes import NOBODY, PRIMARY
+from tests.evaluation.outcomes import NOBODY, PRIMARY, abstained
 
 BASELINES = ("baseline_5min", "baseline_contacts")
 
@@ -14,22 +14,21 @@ def per_class(lines: pl.DataFrame) -> pl.DataFrame:
     """One row per class, in the order of `PRIMARY`; `lines` as of `outcomes`.
 
     true: lines that hold the class on external port 25. unseen: those without a row in the findings. right: the class
-    is among those named. abstained: listed, but no class named. wrong: other classes named. called: lines that got
+    is among those named. abstained: the line is `unclear`. wrong: other classes named. called: lines that got
     the class; called_right: they hold it, on external port 25 or not. seen = true - unseen. Shares: recall = right /
     true; recall_seen = right / seen; abstention = abstained / seen; precision = called_right / called.
     """
     rows = []
     for name in PRIMARY:
         holds, named = pl.col("true").list.contains(name), pl.col("found").list.contains(name)
-        silent = pl.col("seen") & (pl.col("found").list.len() == 0)
         rows.append(lines.select(
             pl.lit(name).alias("class"),
             holds.sum().alias("true"),
             (holds & ~pl.col("seen")).sum().alias("unseen"),
             (holds & pl.col("seen")).sum().alias("seen"),
             (holds & named).sum().alias("right"),
-            (holds & silent).sum().alias("abstained"),
-            (holds & pl.col("seen") & ~named & ~silent).sum().alias("wrong"),
+            (holds & ~named & abstained()).sum().alias("abstained"),
+            (holds & ~named & pl.col("seen") & ~abstained()).sum().alias("wrong"),
             named.sum().alias("called"),
             (named & (holds | pl.col("elsewhere").list.contains(name))).sum().alias("called_right"),
         ))

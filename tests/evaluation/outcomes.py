@@ -6,8 +6,8 @@ true class and one answer:
 
 - its **primary** class is the one whose loss costs most (`PRIMARY`, in this order): of a family with a bot it is the
   mail program, because a family that is called a bot only is not warned;
-- its **answer** is the primary class where that was found; else the main class that was given; `unclear` where no class
-  was named (an abstention); `not listed` where there is no row at all, as under sampling (`unseen`).
+- its **answer** is the primary class where that was found; else the main class that was given, which is `unclear` where
+  we abstain, also of what else a mobile sender is; `not listed` where there is no row at all, as under sampling.
 
 What goes only through the ISP's own relay (a bot that uses it, a printer) or only on submission ports is no sender to
 external port 25: flows need not show it and no block touches it. Such classes are kept apart in `elsewhere`: naming
@@ -71,11 +71,18 @@ def _answer() -> pl.Expr:
     return (
         pl.when(~pl.col("seen")).then(pl.lit(UNSEEN))
         .when(pl.col("found").list.contains(pl.col("primary"))).then(pl.col("primary"))
-        .when(pl.col("found").list.len() == 0).then(pl.lit(UNCLEAR))
-        .when(pl.col("main").is_in(PRIMARY)).then(pl.col("main"))
-        .otherwise(pl.col("found").list.first())
+        .otherwise(pl.col("main"))
         .alias("answer")
     )
+
+
+def abstained() -> pl.Expr:
+    """Listed, but what it is beside a mobile sender was left open."""
+    return pl.col("seen") & (pl.col("main") == UNCLEAR)
+
+
+def _named(words: pl.Expr) -> pl.Expr:
+    return pl.when(~pl.col("seen")).then(pl.lit(UNSEEN)).when(abstained()).then(pl.lit(UNCLEAR)).otherwise(words)
 
 
 def _classes(truth: pl.DataFrame, name: str) -> pl.DataFrame:
@@ -97,8 +104,7 @@ def mixed(lines: pl.DataFrame) -> pl.DataFrame:
 
     lines = lines.with_columns(pl.col("true", "found").list.set_difference(["mobile-sender"]))
     several = lines.filter(pl.col("true").list.len() > 1)
-    answer = pl.when(~pl.col("seen")).then(pl.lit(UNSEEN)).when(pl.col("found").list.len() == 0).then(
-        pl.lit(UNCLEAR)).otherwise(words("found")).alias("found")
+    answer = _named(words("found")).alias("found")
     return several.select(words("true"), answer).group_by("true", "found").agg(pl.len().alias("lines")).sort(
         ["lines", "true", "found"], descending=[True, False, False])
 
@@ -116,8 +122,7 @@ def by_kind(lines: pl.DataFrame, truth: pl.DataFrame) -> pl.DataFrame:
         pl.when(nowhere).then(pl.lit(f" ({ELSEWHERE})")).otherwise(pl.lit("")).alias("by"))
     joined = pairs.join(lines, on=[*keys, "subscriber"], how="left").with_columns(
         pl.col("found").list.contains(pl.col("class")).alias("right"), (pl.col("kind") + pl.col("by")).alias("kind"))
-    instead = pl.when(~pl.col("seen")).then(pl.lit(UNSEEN)).when(pl.col("found").list.len() == 0).then(
-        pl.lit(UNCLEAR)).otherwise(pl.col("found").list.sort().list.join(" + "))
+    instead = _named(pl.col("found").list.sort().list.join(" + "))
     wrong = joined.filter(~pl.col("right")).group_by("class", "kind", instead.alias("instead")).agg(
         pl.len().alias("n")).sort(["n", "instead"], descending=[True, False])
     answers = wrong.group_by("class", "kind", maintain_order=True).agg(
