@@ -31,6 +31,8 @@ def main() -> None:
     """Run the command line; errors a user can mend become one message and exit status 2."""
     # All memory is given back when the process ends; to search it for garbage before takes a tenth of a second.
     atexit.register(gc.freeze)
+    # What polars' allocator gives back to the system after half a second, the next block takes again page by page.
+    os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:2000")
     try:
         app()
     except Op25bError as error:

@@ -34,6 +34,8 @@ GROUP_FILES = 200
 # Of each file of a group the first block is in memory at the same time.
 GROUP_FIRST_BYTES = 256 * 2**20
 GROUP_BYTES = 2**31
+# The writer holds several batches, so they are small.
+BATCH_ROWS = 2**16
 
 
 @dataclass
@@ -124,7 +126,8 @@ class _Writing:
         names = [job.file.transaction for job in jobs]
         there = self._lake.holds(table.name, names)
         # Arrow by arro3, which deltalake brings along: importing pyarrow takes as long as reading 100,000 lines.
-        rows = (batch for frame in ahead(self._frames(jobs, table, there)) for batch in Table(frame).to_batches())
+        rows = (batch for frame in ahead(self._frames(jobs, table, there)) for part in frame.iter_slices(BATCH_ROWS)
+                for batch in Table(part).to_batches())
         missing = [name for name in names if name not in there]
         if missing:
             self._lake.append(table.name, RecordBatchReader.from_batches(Table(table.empty()).schema, rows), missing)

@@ -154,7 +154,7 @@ def _dates(times: pl.Series, timezone: str) -> pl.Series:
 def together(jobs: Sequence[Job], frames: Callable[[Job], Iterator[pl.DataFrame]]) -> Generator[tuple[
         Job, pl.DataFrame], None, None]:
     """The frames of several jobs, read at the same time; those of one job come in their order."""
-    coming: queue.Queue[tuple[Job, pl.DataFrame] | Job | BaseException] = queue.Queue(maxsize=WORKERS)
+    coming: queue.Queue[tuple[Job, pl.DataFrame] | Job | BaseException] = queue.Queue(maxsize=1)
     stopped = threading.Event()
 
     def put(item: tuple[Job, pl.DataFrame] | Job | BaseException) -> bool:

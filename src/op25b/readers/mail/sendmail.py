@@ -160,12 +160,14 @@ class Sendmail:
 
 def _headed(lines: pl.DataFrame) -> pl.DataFrame:
     """Name the parts of `QID: text`; lines of a session without a message have no queue id."""
-    first = pl.col("first")
-    is_queue = first.str.contains(_QUEUE_ID) & body.is_not_null()
-    text = pl.concat_str(first, body, separator=": ", ignore_nulls=True)
+    first, named = pl.col("first"), pl.col("named")
+    lines = lines.with_columns((first.str.contains(_QUEUE_ID) & body.is_not_null()).alias("named"))
+    text = first
+    if lines.select((~named & body.is_not_null()).any()).item():  # seldom, so that it is not put together for all
+        text = pl.concat_str(first, body, separator=": ", ignore_nulls=True)
     return lines.with_columns(
-        pl.when(is_queue).then(body).otherwise(text).alias("body"),
-        pl.when(is_queue & (first != "NOQUEUE")).then(first).alias("queue"))
+        pl.when(named).then(body).otherwise(text).alias("body"),
+        pl.when(named & (first != "NOQUEUE")).then(first).alias("queue")).drop("named")
 
 
 def recognise(head: Head) -> str | None:
