@@ -6,7 +6,6 @@ Adding a format is one module and one entry in `op25b.readers.FORMATS`.
 from __future__ import annotations
 
 import ipaddress
-import re
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ import polars as pl
 
 from op25b import schema
 from op25b.memo import Memo
+from op25b.readers.excerpts import excerpt
 from op25b.workspace import MapRule
 
 Kind = Literal["flows", "mail", "leases", "subscribers"]
@@ -101,20 +101,6 @@ class Format:
 Reject = tuple[int | None, int | None, str, str | None]
 """A row that could not be read: line, byte offset, reason, text."""
 _REJECTED = {"line": pl.Int64, "offset": pl.Int64, "reason": pl.String, "excerpt": pl.String}
-EXCERPT_LENGTH = 200
-# What may name a person: quoted text, anything in angle brackets, local parts of addresses, user names of mail logs.
-_IDENTIFIERS = re.compile(
-    r"""(?<=sasl_username=).*|"(?:[^"\\]|\\.)*"?|(?<=<)[^>]*|[^\s<>"',;:=@]+(?=@)|(?<=user=)[^\s,<]+""", re.IGNORECASE
-)
-
-
-def excerpt(text: str) -> str:
-    """The start of a rejected row, without user names and without control characters."""
-    start = text[: 2 * EXCERPT_LENGTH]
-    if len(text) > len(start):  # the last word is cut, so what it is cannot be told
-        start = start.rpartition(" ")[0]
-    masked = _IDENTIFIERS.sub("…", start)
-    return "".join(c if c.isprintable() else "�" for c in masked[:EXCERPT_LENGTH])
 
 
 def rejects(rows: Iterable[Reject]) -> pl.DataFrame:
