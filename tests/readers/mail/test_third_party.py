@@ -160,6 +160,9 @@ POSTFIX: list[tuple[str, str, dict[str, Any]]] = [
      {"event": "delivery", "queue_id": "4F9D195432C", "recipient_domain": "b.example", "status": "deferred", "dsn": "4.4.1"}),
     ("10.0.0.5:submission/smtpd[10]", "4F9D195432C: client=h.example[192.0.2.9], sasl_method=PLAIN, sasl_username=a",
      {"event": "accepted", "queue_id": "4F9D195432C", "client_ip": "192.0.2.9", "listener_port": 587, "auth_mechanism": "PLAIN", "auth_user": "a", "auth_ok": True}),
+    # Before 2.1 what was refused had no queue id, and no NOQUEUE either.
+    ("smtpd[3]", "reject: RCPT from h.example[192.0.2.1]: 554 <c@d.example>: Relay access denied; from=<a@b.example> to=<c@d.example>",
+     {"event": "rejected", "client_ip": "192.0.2.1", "listener_port": 25, "sender_domain": "b.example", "recipient_domain": "d.example"}),
     ("smtpd", "warning: unknown[192.0.2.9]: SASL LOGIN authentication failed: UGFzc3dvcmQ6",
      {"event": "auth", "client_ip": "192.0.2.9", "listener_port": 25, "auth_mechanism": "LOGIN", "auth_ok": False}),
 ]

@@ -155,6 +155,12 @@ def _services(processes: pl.DataFrame) -> pl.DataFrame:
 
 def _events(lines: pl.DataFrame, logins: Logins) -> pl.DataFrame:
     """The events of the lines of a block, each with its `line` and the `reason` why it cannot be used, or NULL."""
+    if (lines["first"] == "reject").any():
+        # Before 2.1 a rejected command had no `NOQUEUE: ` before it.
+        bare = _FIRST.eq("reject")
+        lines = lines.with_columns(pl.when(bare).then(pl.lit("NOQUEUE")).otherwise("first").alias("first"),
+                                   pl.when(bare).then(pl.concat_str(pl.lit("reject: "), "body")).otherwise("body")
+                                   .alias("body"))
     kind = pl.coalesce(pl.when(test).then(number) for number, test in enumerate(_KINDS.values()))
     # Events of messages have a queue id, or another word where there is none.
     named = lines.with_columns(kind.alias("kind"), _FIRST.str.contains(_QUEUE_ID).alias("named")).lazy()
