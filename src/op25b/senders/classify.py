@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from op25b.senders import measures
-from op25b.senders.evidence import PRIOR, scores
+from op25b.senders.evidence import NOT_PROPOSED, PRIOR, scores
 from op25b.senders.probability import probability
 from op25b.senders.rules import CLASSES, RIVALS, conditions, rules
 from op25b.workspace import Findings
@@ -18,24 +18,24 @@ def measured(senders: pl.DataFrame, clusters: pl.DataFrame, settings: Findings) 
     frame = measures.lines(senders, clusters, settings).with_columns(**conditions(settings))
     frame = frame.with_columns(*[rule.fill_null(value=False).alias(f"holds {name}")
                                  for name, rule in rules(settings).items()])
-    return frame.with_columns(*[score.alias(f"score {name}") for name, score in scores(settings).items()]).with_columns(
-        *[probability(name, pl.col(f"score {name}")).alias(f"p {name}") for name in PRIOR])
+    against = {name: pl.when(pl.col(f"holds {name}")).then(0.0).otherwise(NOT_PROPOSED) for name in PRIOR}
+    frame = frame.with_columns(*[(score + against[name]).alias(f"score {name}")
+                                 for name, score in scores(settings).items()])
+    return frame.with_columns(*[probability(name, pl.col(f"score {name}")).alias(f"p {name}") for name in PRIOR])
 
 
 def classify(senders: pl.DataFrame, clusters: pl.DataFrame, settings: Findings) -> pl.DataFrame:
     """Add class, classes (all that hold, the main one first), confidence, probability and the measures to each sender.
 
     One row in, one row out; `clusters` are those of `measures.clusters`. A class holds where its rule does and its
-    probability is at least `min_probability`; what is beside a bot or scanner from half of that on, since a
-    family that is not warned is worse than one warned for nothing. Where none holds the line is `unclear`, of
+    probability is at least `min_probability`; one that accuses nobody from half of that on, since a family that is not
+    warned is worse than one warned for nothing. Where none holds the line is `unclear`, of
     probability NULL. `failure_share` is NULL where it cannot be told: most judged sessions are of unknown outcome, or
     all go to mobile carriers.
     """
     frame = measured(senders, clusters, settings)
-    held = {name: pl.col(f"holds {name}") & (pl.col(f"p {name}") >= settings.min_probability) for name in PRIOR}
-    infected = held["bot"] | held["scanner"]
-    for name in ("own-server", "mail-program", "device"):
-        held[name] |= infected & pl.col(f"holds {name}") & (pl.col(f"p {name}") >= settings.min_probability / 2)
+    least = {name: settings.min_probability / 2 if name in RIVALS else settings.min_probability for name in PRIOR}
+    held = {name: pl.col(f"holds {name}") & (pl.col(f"p {name}") >= least[name]) for name in PRIOR}
     held["mobile-sender"] = pl.col("holds mobile-sender")
     named = pl.any_horizontal(test for name, test in held.items() if name != "mobile-sender")
     held["unclear"] = ~named & (pl.col("judged_sessions") > 0)

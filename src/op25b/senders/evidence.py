@@ -17,6 +17,7 @@ import polars as pl
 from op25b.workspace import Findings
 
 PRIOR = {"bot": -2.0, "scanner": -4.0, "own-server": -1.5, "mail-program": -0.5, "device": -2.5, "mobile-sender": 3.0}
+NOT_PROPOSED = -3.0  # for a class whose rule does not hold
 
 
 def _c(name: str) -> pl.Expr:
@@ -75,6 +76,9 @@ ITEMS = (
     Item("once each", _named("once_each"), {"bot": 0.5, "own-server": -0.5},
          "hardly any organisation is contacted twice ({} connections, {} organisations)",
          "同じ組織への再接続がほとんどない（接続{}回、組織{}）", (_c("rest_sessions"), _c("rest_organisations"))),
+    Item("returns", _where(_c("returns") & ~_c("floods")), {"own-server": 1.0, "bot": -1.0},
+         "it comes back to its peers ({} connections, {} organisations)", "同じ組織へ繰り返し接続（接続{}回、組織{}）",
+         (_c("rest_sessions"), _c("rest_organisations"))),
     Item("many", lambda s: (_c("judged_organisations") >= s.bot_slow_organisations) & _c("passes"),
          {"own-server": 1.0, "mail-program": -1.5, "device": -1.5},
          "it talks to {} organisations, and most connections work", "{}組織へ接続し、多くが成立",
@@ -82,12 +86,12 @@ ITEMS = (
     Item("several", lambda s: (_c("other_organisations") >= s.server_min_destinations) & _c("passes"),
          {"own-server": 1.0, "mail-program": -0.5},
          "organisations that are no known provider: {}", "既知の事業者以外の組織 {}", (_c("other_organisations"),)),
-    Item("few", _where(_c("few") & _HOME), {"mail-program": 1.0, "own-server": -0.5, "device": 0.5},
+    Item("few", _where(_c("few") & _HOME), {"mail-program": 1.0, "own-server": -1.0, "device": 0.5},
          "destination organisations: {}, addresses: {}", "宛先の組織数 {}、アドレス数 {}",
          (_c("judged_organisations"), _c("judged_destinations"))),
     Item("one provider", _where(_HOME & (_c("judged_organisations") == 1)), {"mail-program": 0.5, "device": 0.5},
          "all go to one organisation", "すべて一つの組織宛て"),
-    Item("stands out", _where(_HOME & ~_c("few") & ~_c("reads")), {"mail-program": -1.0},
+    Item("stands out", _where(_HOME & ~_c("few") & ~_c("reads")), {"mail-program": -0.5},
          "one organisation stands out from {} others, but no mail is read there",
          "他の{}組織と異なる使い方の宛先があるが、受信は確認できない", (_c("rest_organisations"),)),
     Item("nothing else", _where(~_REST & ~_c("relay_accused")), {"bot": -4.0, "scanner": -4.0},
@@ -107,7 +111,11 @@ ITEMS = (
     Item("accused", _named("accused"), {"bot": 2.0, "own-server": -0.5},
          "first contacts that failed: {} of {}; the sequential test says bot",
          "初回接続の失敗 {}/{}件、逐次検定の判定はボット", _TESTED),
-    Item("acquitted", _where(_c("acquitted") & ~_c("sampled")), {"bot": -1.0, "own-server": 0.5},
+    Item("too often", _where(_c("too_often") & ~_c("accused")), {"bot": 1.5, "own-server": -0.5},
+         "first contacts that failed: {} of {}, more than chance explains",
+         "初回接続の失敗 {}/{}件（偶然とは考えにくい）",
+         _TESTED),
+    Item("acquitted", _where(_c("acquitted") & ~_c("sampled") & ~_c("too_often")), {"bot": -1.0, "own-server": 0.5},
          "first contacts that failed: {} of {}; the sequential test says normal",
          "初回接続の失敗 {}/{}件、逐次検定の判定は正常", _TESTED),
     Item("relay accused", _named("relay_accused"), {"bot": 4.6},

@@ -161,12 +161,16 @@ def lines(senders: pl.DataFrame, clustered: pl.DataFrame, settings: Findings) ->
     told = _c("unproductive_share").is_not_null()
     # A session with a mail has about twice the client's packets in all; one in so many is seen.
     unseen = (_c("sampling_interval") / (2 * settings.mail_packets)).clip(1).fill_null(1)
+    by_contact = (_c("sampling_interval") == 1) & (
+        (_c("sprt_n") >= settings.bot_slow_organisations)
+        | ((_c("sprt_n") >= settings.server_min_destinations) & (_c("sessions_5min") <= settings.bot_sessions_5min)))
     return frame.with_columns(
+        by_contact.fill_null(value=False).alias("by_contact"),
         (_c("sampling_interval") > 1).fill_null(value=False).alias("sampled"),
         (_c("destinations_5min") * unseen).alias("likely_destinations_5min"),
         # A server tries a dead or greylisting one again and again, a bot goes on: so failures count once per contact
         # where there are enough of them.
-        pl.when((_c("sprt_n") >= settings.bot_slow_organisations) & (_c("sampling_interval") == 1))
+        pl.when(by_contact)
         .then(pl.min_horizontal("rest_unproductive", "sprt_share")).otherwise("rest_unproductive")
         .alias("rest_unproductive"),
         pl.when(told).then(_c("judged_failed") / _c("judged_known")).alias("failure_share"),

@@ -24,6 +24,8 @@ def conditions(settings: Findings) -> dict[str, pl.Expr]:
     """Named conditions that rules and evidence share; NULL (cannot be told) counts as no."""
     share, burst = settings.bot_failure_share, settings.bot_destinations_5min
     rest, sweeping = _c("rest_unproductive"), _c("rest_spread") >= settings.scan_addresses_per_organisation
+    # The same question as the sequential test's, of all contacts at once: two standard deviations above theta0.
+    surely = settings.theta0 * _c("sprt_n") + 2 * (settings.theta0 * (1 - settings.theta0) * _c("sprt_n")).sqrt()
     conditions = {
         "answers": _c("answered_inbound") > 0,
         "answers_many": _c("inbound_peers") >= 3,
@@ -32,7 +34,7 @@ def conditions(settings: Findings) -> dict[str, pl.Expr]:
         "reads": _c("program_reads"),
         "few": _c("judged_organisations") <= settings.client_max_providers,
         "passes": (_c("unproductive_share") < share).fill_null(value=False) | (
-            (_c("sprt_n") >= settings.bot_slow_organisations) & (_c("sprt_share") < share) & ~_c("sampled")),
+            _c("by_contact") & (_c("sprt_share") < share)),
         "fails": rest >= share,
         "fails_mostly": rest >= 2 * share,
         "sprays": (_c("destinations_5min") > burst) & (_c("rest_destinations") > burst),
@@ -43,6 +45,8 @@ def conditions(settings: Findings) -> dict[str, pl.Expr]:
         "wide": _c("rest_organisations") >= settings.bot_wide_organisations,
         "slow": _c("rest_organisations") >= settings.bot_slow_organisations,
         "once_each": (_c("rest_organisations") >= settings.bot_slow_organisations) & (_c("rest_repeats") < 2),
+        "returns": (_c("rest_repeats") >= 3) & (_c("rest_organisations") >= settings.server_min_destinations),
+        "too_often": _c("by_contact") & (_c("sprt_share") >= share) & (_c("sprt_failed") >= surely),
         "accused": (_c("sprt") == "bot") & (_c("sprt_share") >= share),
         "accused_mostly": (_c("sprt") == "bot") & (_c("sprt_share") >= 2 * share),
         "acquitted": _c("sprt") == "normal",
@@ -68,9 +72,10 @@ def rules(settings: Findings) -> dict[str, pl.Expr]:
     # not where nothing at all gets out, as behind a block.
     accusable = ~answers | (_c("established") > 0)
     fast = (_c("sprays") | _c("floods")) & pl.when(answers).then(_c("fails_mostly")).otherwise(_c("fails"))
-    slow = _c("slow") & pl.when(answers).then(_c("accused_mostly")).otherwise(_c("accused"))
+    slow = _c("slow") & pl.when(answers).then(_c("accused_mostly")).otherwise(
+        _c("accused") | (_c("too_often") & _c("once_each") & _c("silent")))
     # So many organisations, so fast or none of them twice, and nobody ever calls back: a tenth need fail.
-    wide = _c("silent") & _c("wide") & (_c("sprays") | _c("once_each")) & (
+    wide = _c("silent") & _c("wide") & ((_c("sprays") & ~_c("returns")) | _c("once_each")) & (
         _c("rest_unproductive") >= settings.bot_failure_share / 3).fill_null(value=False)
     # Sampling hides failures (few packets) and shows mail: there the pace of a line that never answers is enough.
     paced = _c("sampled") & _c("silent") & _c("sprays_widely")
