@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -194,3 +195,12 @@ def test_worlds_are_not_those_the_rules_were_tuned_on() -> None:
     assert len(set(seeds)) == len(seeds)
     assert all(101 <= seed <= 199 for seed in seeds)
     assert len({world.name for world in worlds.WORLDS}) == len(seeds)
+
+
+@pytest.mark.parametrize("world", worlds.WORLDS, ids=lambda world: world.name)
+def test_synth_knows_the_parameters_of_each_world(world: worlds.World, tmp_path: Path) -> None:
+    from op25b.synth.parameters import load
+
+    file = tmp_path / "parameters.toml"
+    file.write_text(world.toml(), encoding="utf-8")
+    assert (load(file) == load(None)) == (not world.parameters)

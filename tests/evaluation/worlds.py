@@ -66,5 +66,5 @@ WORLDS = (
                                                                        "company_share": 0.5}}),
     World("flows only", "no leases, mail logs or customer list; addresses stay, or nobody would know their truth",
           109, flows_only=True, parameters={
-              "access": {"dial_share": 0.0, "router_session_days": 100000.0, "fixed_session_days": 100000.0}}),
+              "access": {"dial_share": 0.0, "router_session_days": 3650.0, "fixed_session_days": 3650.0}}),
 )
