@@ -228,7 +228,7 @@ def in_pairs(items: Iterable[T], make: Callable[[T], R]) -> Generator[R, None, N
         try:
             for item in items:
                 waiting.append(pool.submit(make, item))
-                if len(waiting) > 1:
+                if len(waiting) > 2:
                     yield waiting.popleft().result()
         except Exception as error:  # noqa: BLE001  # raised again below
             failure = error

@@ -50,11 +50,16 @@ class Daemon(Protocol):
 
 
 def read_syslog(source: Source, daemons: Sequence[Daemon], block_bytes: int = BLOCK_BYTES) -> Iterator[Batch]:
-    """Yield the events of a syslog file in which these daemons log; the first one has most of the lines."""
-    return ahead(_read_syslog(source, daemons, block_bytes))
+    """Yield the events of a syslog file in which these daemons log; the first one has most of the lines.
+
+    A block is accounted for while the events of the next one are made.
+    """
+    for events, lines in ahead(_read_syslog(source, daemons, block_bytes)):
+        yield account(events, lines.count, lines.bad, lines.frame, lines.first_line, source.known_lines)
 
 
-def _read_syslog(source: Source, daemons: Sequence[Daemon], block_bytes: int) -> Generator[Batch, None, None]:
+def _read_syslog(source: Source, daemons: Sequence[Daemon], block_bytes: int) -> Generator[
+        tuple[pl.DataFrame, syslog.Lines], None, None]:
     marks = "|".join(daemon.marks for daemon in daemons)
 
     def whose(processes: pl.DataFrame) -> pl.DataFrame:
@@ -68,7 +73,7 @@ def _read_syslog(source: Source, daemons: Sequence[Daemon], block_bytes: int) ->
             part = frame.filter(pl.col("daemon") == number)
             if part.height:
                 events.append(daemon.events(part))
-        yield account(together(events), lines.count, lines.bad, frame, lines.first_line, source.known_lines)
+        yield together(events), lines
 
 
 def whole(lines: pl.DataFrame) -> pl.DataFrame:
