@@ -83,7 +83,7 @@ ITEMS = (
          {"own-server": 1.0, "mail-program": -1.5, "device": -1.5},
          "it talks to {} organisations, and most connections work", "{}組織へ接続し、多くが成立",
          (_c("judged_organisations"),)),
-    Item("several", lambda s: (_c("other_organisations") >= s.server_min_destinations) & _c("passes"),
+    Item("several", lambda s: (_c("other_organisations") >= s.server_min_destinations) & _c("passes") & ~_c("few"),
          {"own-server": 1.0, "mail-program": -0.5},
          "organisations that are no known provider: {}", "既知の事業者以外の組織 {}", (_c("other_organisations"),)),
     Item("few", _where(_c("few") & _HOME), {"mail-program": 1.0, "own-server": -1.0, "device": 0.5},
