@@ -252,6 +252,7 @@ HEADERS = [
     ("Sat 2026-01-31 12:00:01.123456 JST mx {tag}[10]: ", "2026-01-31 03:00:01.123456", "mx"),
     ("1 2026-01-31T12:00:01.123Z mx {tag} 10 - - ", "2026-01-31 12:00:01.123000", "mx"),
 ]
+JOURNAL = '{"_HOSTNAME":"mx","PRIORITY":"6","SYSLOG_IDENTIFIER":"{tag}","_PID":"10","MESSAGE":"{message}","__REALTIME_TIMESTAMP":"1769860801123456"}'
 
 
 @pytest.mark.parametrize(("header", "at", "host"), HEADERS)
@@ -280,3 +281,20 @@ def test_lines_without_a_stamp_are_rejected_once(tmp_path: Path) -> None:
     lines = ["a | b | c | no stamp", "Jan 31 mx postfix/smtpd[10]: connect", "13月 31 12:00:01 mx postfix/smtpd[10]: connect", "a | " * 3000 + "x"]
     result = read_bytes(postfix.FORMAT, tmp_path / "maillog", lines, year=2026)
     assert sorted(row[0] for row in result.rejected) == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(("reader", "tag", "message"), [
+    (postfix, "postfix/smtpd", "warning: h.example[192.0.2.9]: SASL LOGIN authentication failed: x"),
+    (sendmail, "sm-mta", "AUTH failure (LOGIN): x (-13),\\n user=u, relay=h.example [192.0.2.9]"),
+    (dovecot, "dovecot", "imap-login: Disconnected (auth failed, 1 attempts): user=<u>, method=LOGIN, rip=192.0.2.9, session=<a>"),
+])
+def test_the_journal_in_json(tmp_path: Path, reader: Any, tag: str, message: str) -> None:
+    entry = JOURNAL.replace("{tag}", tag).replace("{message}", message)
+    assert reader.FORMAT.recognise(Head(tmp_path / "journal.json", f"{entry}\n{entry[:80]}".encode()))
+    bytes_of_message = '"MESSAGE":[119,97,114,110]'
+    odd = entry.replace(f'"MESSAGE":"{message}"', bytes_of_message)
+    assert bytes_of_message in odd
+    result = read_bytes(reader.FORMAT, tmp_path / "journal.json", [entry, odd], timezone="Asia/Tokyo")
+    assert [(f"{row['at']:%F %T.%f}", row["mta_host"], row["client_ip"], row["auth_ok"]) for row in result.facts()] == [
+        ("2026-01-31 12:00:01.123456", "mx", "192.0.2.9", False)]
+    assert result.rejected == []

@@ -123,7 +123,7 @@ class Dovecot:
 
 def recognise(head: Head) -> str | None:
     """Syslog lines of `dovecot:`, or its own log's `imap-login: Info: ...`, among the first."""
-    lines = head.lines[:500]
+    lines = syslog.first_lines(head)[:500]
     tag = re.compile(rf" dovecot(?:\[\d+\])?: | dovecot \d+ |^(?:\S+ +){{2,4}}{_SERVICES}(?:-login)?"
                      r"(?:\([^)]*\))?(?:<[^>]*>)*: (?:Info|Warning|Error|Debug): "
                      rf"|^(?:dovecot: )?(?:\S+ +){{2,4}}{_LEVEL}: (?:{_SERVICES}-login|IMAP|POP3|auth|dovecot)\b")

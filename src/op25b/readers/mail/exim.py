@@ -86,7 +86,7 @@ class Exim:
 
 def recognise(head: Head) -> str | None:
     """Lines with a message id and a flag, or Exim's words for failed logins and refusals, among the first."""
-    lines = head.lines[:500]
+    lines = syslog.first_lines(head)[:500]
     plain = re.compile(rf"{_STAMP}(?:\.\d+)?(?: [+-]\d{{4}})? (?:\[\d+\] )?"
                        rf"(?:(?:{_OLD_ID}|{_NEW_ID}) (?:[<(]=|[=*>-]>|\*\*|==|Completed)"
                        r"|\S+ authenticator failed for |exim \S+ daemon started|H=.* rejected )")

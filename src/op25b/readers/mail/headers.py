@@ -2,7 +2,8 @@
 
 Written by: `docker compose logs` (`name-1  | ` before the line), `journalctl` (Japanese months, `-o short-full`),
 devices that put the year after the day, OpenWrt's `logread` (after the time), daemons that do not fill up the day,
-Dovecot 1.x to its own `log_path`, collectors that take the priority of RFC 5424 off but leave the version.
+Dovecot 1.x to its own `log_path`, collectors that take the priority of RFC 5424 off but leave the version,
+`journalctl -o json`.
 """
 
 from __future__ import annotations
@@ -26,12 +27,29 @@ _REWRITES = (
     (rf"^1 ({_DATE}T)", "${1}"),
     (rf"^dovecot: ({_DAY} {_TIME}|{_DATE} {_TIME}) (?:Info|Warn|Warning|Error|Fatal|Panic|Debug): ", "${1} dovecot: "),
 )
+_JOURNAL = '"__REALTIME_TIMESTAMP"'
 
 
 def usual(texts: pl.Series, known: str) -> pl.Series:
     """The lines, those that do not match the pattern `known` rewritten; `texts` itself where there are none."""
     odd = ~texts.str.contains(known)
     before = lines = texts.filter(odd)
+    if lines.str.contains(_JOURNAL, literal=True).any():
+        lines = _of_journal(lines)
     for pattern, replacement in _REWRITES:
         lines = lines.str.replace(pattern, replacement)
     return texts if lines.equals(before) else texts.clone().scatter(odd.arg_true(), lines)
+
+
+def _of_journal(lines: pl.Series) -> pl.Series:
+    """Entries of the journal in JSON, one a line, as lines; others stay as they are."""
+    def value(name: str) -> pl.Expr:
+        return pl.col("entry").str.json_path_match(f"$.{name}")
+
+    at = pl.from_epoch(value("__REALTIME_TIMESTAMP").cast(pl.Int64, strict=False), time_unit="us")
+    pid = pl.coalesce(value("SYSLOG_PID"), value("_PID"), pl.lit("-"))
+    # A message may have several lines; one that is no UTF-8 is a list of numbers, which is not read.
+    text = value("MESSAGE").str.replace_all("\n", " ", literal=True)
+    line = pl.format("{}Z {} {}[{}]: {}", at.dt.strftime("%Y-%m-%dT%H:%M:%S%.6f"), value("_HOSTNAME"),
+                     value("SYSLOG_IDENTIFIER"), pid, text)
+    return lines.alias("entry").to_frame().select(pl.coalesce(line, "entry")).to_series()

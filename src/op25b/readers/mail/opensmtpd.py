@@ -112,7 +112,7 @@ class OpenSmtpd:
 
 def recognise(head: Head) -> str | None:
     """Syslog lines of `smtpd[1]:` in OpenSMTPD's words among the first."""
-    lines = head.lines[:500]
+    lines = syslog.first_lines(head)[:500]
     words = re.compile(r" (?:open)?smtpd(?:\[\d+\]:|:| \d+ .*?) (?:[0-9a-f]{16} (?:smtp|mta|mda) "
                        r"|(?:info: OpenSMTPD|smtp-in: |smtp-out: |relay: \w+ for |delivery: \w+ for ))")
     if syslog.looks_like_syslog(lines) and any(map(words.search, lines)):

@@ -110,7 +110,7 @@ _OF_MESSAGES = {"client", "queued", "removed", "delivery", "reject", "pickup"}
 
 def recognise(head: Head) -> str | None:
     """Syslog lines with a tag such as `postfix/smtpd[123]:` among the first."""
-    lines = head.lines
+    lines = syslog.first_lines(head)
     tag = re.compile(r" ([^\s/]+)(?:/[^\s/]+)*/(?:smtpd|smtp|qmgr|cleanup|postscreen|pickup|lmtp|local|anvil|scache|"
                      r"bounce|master|postfix-script|error|virtual|pipe)(?:(?:\[\d+\])?:| \d+ )")
     found = next((m for m in map(tag.search, lines) if m), None)

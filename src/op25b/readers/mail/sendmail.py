@@ -172,7 +172,7 @@ def _headed(lines: pl.DataFrame) -> pl.DataFrame:
 
 def recognise(head: Head) -> str | None:
     """Syslog lines with one of Sendmail's tags, which Postfix's `sendmail` command does not write in this way."""
-    lines = head.lines[:500]
+    lines = syslog.first_lines(head)[:500]
     tag = re.compile(rf" ({Sendmail.programs})(?:\[\d+\]:|:| \d+ .*?) .*"
                      r"(?:from=|to=|AUTH|ruleset=|relay=|daemon|NOQUEUE)")
     found = next((m for m in map(tag.search, lines) if m), None)

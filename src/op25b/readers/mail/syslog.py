@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from op25b.memo import Memo
-from op25b.readers.base import Reject
+from op25b.readers.base import Head, Reject
 from op25b.readers.mail import headers
 from op25b.readers.mail.clock import Clock
 from op25b.readers.text import BLOCK_BYTES, Block, ahead, blocks
@@ -72,6 +72,11 @@ def _read(clock: Clock, marks: str, describe: Describe, size: int) -> Generator[
     for block in blocks(clock.source.path, size):
         yield _lines(block, clock, marks, before, processes)
         before = block.lines[-1]
+
+
+def first_lines(head: Head) -> list[str]:
+    """The first lines of a file, those with unusual headers rewritten as they are when they are read."""
+    return headers.usual(pl.Series(head.lines, dtype=pl.String), _KNOWN).to_list()
 
 
 def looks_like_syslog(lines: list[str]) -> bool:
