@@ -23,23 +23,45 @@ WITH stated AS (
     FROM lease_record
     WHERE event <> 'reset' AND subscriber IS NOT NULL AND NOT (event = 'stop' AND session IS NULL AND start IS NULL)
 ),
+-- Hardly any identifier is used again; only those that may be go through the windows below.
+used_again AS (
+    SELECT kind, access_server, session_key, subscriber
+    FROM stated
+    WHERE session IS NOT NULL
+    GROUP BY kind, access_server, session_key, subscriber
+    HAVING max(start) > min(start) + INTERVAL 5 MINUTE
+),
 compared AS (
     SELECT
-        *,
-        max(start) OVER (
-            PARTITION BY kind, access_server, session_key, subscriber
-            ORDER BY begun, "at" ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        s.*,
+        max(s.start) OVER (
+            PARTITION BY s.kind, s.access_server, s.session_key, s.subscriber
+            ORDER BY s.begun, s."at" ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
         ) AS begun_before
-    FROM stated
+    FROM stated AS s
+    JOIN used_again AS u
+        ON u.kind = s.kind AND u.access_server IS NOT DISTINCT FROM s.access_server
+        AND u.session_key = s.session_key AND u.subscriber = s.subscriber
 ),
 numbered AS (
     SELECT
-        *,
+        kind, access_server, session_key, subscriber, event, "at", start, begun, "end",
+        ip_first, ip_last, port_first, port_last, inner_key, session, source,
         sum(CASE WHEN start > begun_before + INTERVAL 5 MINUTE THEN 1 ELSE 0 END) OVER (
             PARTITION BY kind, access_server, session_key, subscriber
             ORDER BY begun, "at" ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
         ) AS use
     FROM compared
+    UNION ALL
+    SELECT
+        s.kind, s.access_server, s.session_key, s.subscriber, s.event, s."at", s.start, s.begun, s."end",
+        s.ip_first, s.ip_last, s.port_first, s.port_last, s.inner_key, s.session, s.source,
+        0 AS use
+    FROM stated AS s
+    LEFT JOIN used_again AS u
+        ON u.kind = s.kind AND u.access_server IS NOT DISTINCT FROM s.access_server
+        AND u.session_key = s.session_key AND u.subscriber = s.subscriber
+    WHERE u.kind IS NULL
 ),
 held AS (
     SELECT
