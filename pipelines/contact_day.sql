@@ -22,7 +22,7 @@ WITH external AS (
             PARTITION BY s.subscriber, d.organisation ORDER BY s.first_seen
         ), s.first_seen) AS gap
     FROM session AS s
-    JOIN destination AS d ON d.day = s.day AND d.dst_key = s.server_key
+    JOIN destination AS d ON d.day = s.day AND d.number = s.server_number
     CROSS JOIN mail_size AS m
     CROSS JOIN build_window AS w
     WHERE s.direction = 'out' AND s.server_port = 25 AND s.subscriber IS NOT NULL

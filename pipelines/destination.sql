@@ -3,9 +3,9 @@
 --
 -- From networks.relays, [[destinations]] and the dated reference tables; the most specific network that is valid on
 -- the day decides, the own relays before all. `organisation` is the name where one is known, else the /24 (IPv4) or
--- /48 (IPv6) as leading digits of the key: servers of one provider lie together.
+-- /48 (IPv6) as leading digits of the key: servers of one provider lie together. `number` is that in `address`.
 WITH server AS (
-    SELECT day, server_key AS dst_key, any_value(server_ip) AS dst_ip FROM directed_flow GROUP BY day, server_key
+    SELECT day, number, ip_key AS dst_key, ip AS dst_ip FROM address WHERE is_server
 ),
 candidate AS (
     SELECT
@@ -29,6 +29,7 @@ SELECT
         CASE WHEN left(s.dst_key, 24) = '00000000000000000000ffff' THEN left(s.dst_key, 30) ELSE left(s.dst_key, 12) END
     ) AS organisation,
     c.submission,
-    c.pop
+    c.pop,
+    s.number
 FROM server AS s
 LEFT JOIN candidate AS c ON c.day = s.day AND c.dst_key = s.dst_key AND c.choice = 1

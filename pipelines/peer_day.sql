@@ -3,8 +3,7 @@
 WITH peer AS (
     SELECT
         day, subscriber, attribution, direction,
-        CASE WHEN direction = 'out' THEN server_key END AS server_key,
-        CASE WHEN direction = 'out' THEN server_ip ELSE client_ip END AS peer_ip,
+        CASE WHEN direction = 'out' THEN server_number ELSE client_number END AS number,
         server_port AS port,
         count(*) AS sessions,
         sum(records) AS flows,
@@ -21,14 +20,14 @@ WITH peer AS (
     FROM session
     GROUP BY
         day, subscriber, attribution, direction,
-        CASE WHEN direction = 'out' THEN server_key END,
-        CASE WHEN direction = 'out' THEN server_ip ELSE client_ip END,
+        CASE WHEN direction = 'out' THEN server_number ELSE client_number END,
         server_port
 )
 SELECT
-    p.day, p.subscriber, p.attribution, p.direction, p.peer_ip, p.port,
+    p.day, p.subscriber, p.attribution, p.direction, a.ip AS peer_ip, p.port,
     d.destination_group, d.organisation, d.name, d.submission,
     p.sessions, p.flows, p.established, p.refused, p.no_answer, p.unknown,
     p.client_packets, p.client_bytes, p.server_packets, p.server_bytes, p.first_seen, p.last_seen
 FROM peer AS p
-LEFT JOIN destination AS d ON d.day = p.day AND d.dst_key = p.server_key
+JOIN address AS a ON a.day = p.day AND a.number = p.number
+LEFT JOIN destination AS d ON p.direction = 'out' AND d.day = p.day AND d.number = p.number

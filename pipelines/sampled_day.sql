@@ -17,7 +17,7 @@ SELECT
             / (s.client_packets + s.server_packets)
     END) AS squared_bytes
 FROM session AS s
-JOIN destination AS d ON d.day = s.day AND d.dst_key = s.server_key
+JOIN destination AS d ON d.day = s.day AND d.number = s.server_number
 WHERE s.direction = 'out' AND s.subscriber IS NOT NULL AND s.server_port IN (25, 465, 587)
     AND d.destination_group <> 'own-relay'
 GROUP BY s.day, s.subscriber, s.exporter, s.sampling_interval, d.destination_group, s.server_port

@@ -6,17 +6,23 @@ WITH burst AS (
         max(sessions) AS sessions_5min
     FROM (
         SELECT
-            s.day, s.subscriber, s.attribution, d.destination_group, s.server_port,
-            date_trunc('hour', s.first_seen) AS hour,
-            floor(extract(MINUTE FROM s.first_seen) / 5) AS slot,
-            count(DISTINCT s.server_key) AS destinations,
-            count(*) AS sessions
-        FROM session AS s
-        JOIN destination AS d ON d.day = s.day AND d.dst_key = s.server_key
-        WHERE s.direction = 'out'
-        GROUP BY
-            s.day, s.subscriber, s.attribution, d.destination_group, s.server_port,
-            date_trunc('hour', s.first_seen), floor(extract(MINUTE FROM s.first_seen) / 5)
+            day, subscriber, attribution, destination_group, server_port, hour, slot,
+            count(*) AS destinations,
+            sum(sessions) AS sessions
+        FROM (
+            SELECT
+                s.day, s.subscriber, s.attribution, d.destination_group, s.server_port, s.server_number,
+                date_trunc('hour', s.first_seen) AS hour,
+                CAST(floor(extract(MINUTE FROM s.first_seen) / 5) AS INTEGER) AS slot,
+                count(*) AS sessions
+            FROM session AS s
+            JOIN destination AS d ON d.day = s.day AND d.number = s.server_number
+            WHERE s.direction = 'out'
+            GROUP BY
+                s.day, s.subscriber, s.attribution, d.destination_group, s.server_port, s.server_number,
+                date_trunc('hour', s.first_seen), CAST(floor(extract(MINUTE FROM s.first_seen) / 5) AS INTEGER)
+        ) AS pairs
+        GROUP BY day, subscriber, attribution, destination_group, server_port, hour, slot
     ) AS slots
     GROUP BY day, subscriber, attribution, destination_group, server_port
 )

@@ -2,6 +2,8 @@
 -- build: day
 -- margin: 2 hours
 --
+-- direction `out`: the line is the client. `in`: somebody connects to a mail server on the line (port 25). Between two
+-- lines it is a row for each of them.
 -- Records of one five-tuple belong together while no pause is longer than session_gap_seconds: the reply, pieces cut
 -- by the exporter's timeouts, and the SYNs of one attempt (domain: SYN trains). After a longer pause, of an hour at
 -- most, a record without SYN still continues the session it cannot have begun.
@@ -10,48 +12,19 @@
 -- was, NULL where no flags came.
 -- A session belongs to the day and the subscriber of its first record. What goes on more than 2 hours after the end
 -- of that day is a session of the next day, so that every record counts on one day, whichever days are built.
-WITH tuple AS (
+-- client_number, server_number: the addresses in the day's `address`.
+WITH compared AS (
     SELECT
-        direction, client_key, client_port, server_key, server_port,
-        -- Most five-tuples are used once; only those that may be several sessions go through the windows below.
-        max(first_seen) > min(last_seen) + max(gap.seconds) * INTERVAL 1 SECOND
-            OR (min(first_seen) < max(w.since) AND max(first_seen) >= max(w.since) + INTERVAL 2 HOUR) AS used_again,
-        min(day) AS day,
-        any_value(client_ip) AS client_ip,
-        any_value(server_ip) AS server_ip,
-        min(first_seen) AS first_seen,
-        max(last_seen) AS last_seen,
-        count(*) AS records,
-        sum(client_packets) AS client_packets,
-        sum(client_bytes) AS client_bytes,
-        sum(server_packets) AS server_packets,
-        sum(server_bytes) AS server_bytes,
-        max(CASE WHEN established THEN 1 ELSE 0 END) AS proven,
-        max(CASE WHEN established IS NULL THEN 1 ELSE 0 END) AS doubtful,
-        min(CASE
-            WHEN NOT is_reply AND (tcp_flags & 63) = 2 THEN 1
-            WHEN is_reply AND (tcp_flags & 15) = 4 THEN 1
-            WHEN tcp_flags IS NOT NULL THEN 0
-        END) AS futile,
-        max(sampling_interval) AS sampling_interval,
-        max(forwarding_status) AS forwarding_status,
-        min(exporter) AS exporter
-    FROM line_flow
-    CROSS JOIN session_gap AS gap
-    CROSS JOIN build_window AS w
-    GROUP BY direction, client_key, client_port, server_key, server_port
-),
-compared AS (
-    SELECT
-        f.*,
+        f.*, a.client, a.server,
         max(f.last_seen) OVER (
-            PARTITION BY f.direction, f.client_key, f.client_port, f.server_key, f.server_port
-            ORDER BY f.first_seen, f.is_reply, f.last_seen ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+            PARTITION BY a.client, a.server, f.client_port, f.server_port
+            ORDER BY f.first_seen, f.is_reply, f.last_seen, CASE WHEN (f.tcp_flags & 2) = 0 THEN 1 ELSE 0 END
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
         ) AS last_seen_before
-    FROM line_flow AS f
-    JOIN tuple AS t
-        ON t.direction = f.direction AND t.client_key = f.client_key AND t.client_port = f.client_port
-        AND t.server_key = f.server_key AND t.server_port = f.server_port AND t.used_again
+    FROM directed_flow AS f
+    JOIN tuple_again AS a
+        ON a.client_key = f.client_key AND a.server_key = f.server_key
+        AND a.client_port = f.client_port AND a.server_port = f.server_port
 ),
 numbered AS (
     SELECT
@@ -62,9 +35,10 @@ numbered AS (
             WHEN (tcp_flags & 2) = 0 AND first_seen <= last_seen_before + INTERVAL 1 HOUR THEN 0
             ELSE 1
         END) OVER (
-            PARTITION BY direction, client_key, client_port, server_key, server_port
-            ORDER BY first_seen, is_reply, last_seen ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
-        ) AS number
+            PARTITION BY client, server, client_port, server_port
+            ORDER BY first_seen, is_reply, last_seen, CASE WHEN (tcp_flags & 2) = 0 THEN 1 ELSE 0 END
+            ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+        ) AS nth
     FROM compared AS c
     CROSS JOIN session_gap AS gap
 ),
@@ -73,7 +47,7 @@ placed AS (
         n.*,
         CASE
             WHEN first_seen >= w.since + INTERVAL 2 HOUR AND min(first_seen) OVER (
-                PARTITION BY direction, client_key, client_port, server_key, server_port, number
+                PARTITION BY client, server, client_port, server_port, nth
             ) < w.since THEN 1
             ELSE 0
         END AS carried_over
@@ -82,16 +56,15 @@ placed AS (
 ),
 connection AS (
     SELECT
-        direction, client_key, client_port, server_key, server_port, day, client_ip, server_ip, first_seen, last_seen,
+        client, server, client_port, server_port, client_has_mail_port, first_seen, last_seen,
         records, client_packets, client_bytes, server_packets, server_bytes, proven, doubtful,
         futile, sampling_interval, forwarding_status, exporter
     FROM tuple
     WHERE NOT used_again
     UNION ALL
     SELECT
-        direction, client_key, client_port, server_key, server_port, min(day) AS day,
-        any_value(client_ip) AS client_ip, any_value(server_ip) AS server_ip,
-        min(first_seen) AS first_seen, max(last_seen) AS last_seen, count(*) AS records,
+        client, server, client_port, server_port, client_has_mail_port,
+        min(first_seen) AS first_seen, max(last_seen) AS last_seen, CAST(count(*) AS INTEGER) AS records,
         sum(client_packets) AS client_packets, sum(client_bytes) AS client_bytes,
         sum(server_packets) AS server_packets, sum(server_bytes) AS server_bytes,
         max(CASE WHEN established THEN 1 ELSE 0 END) AS proven,
@@ -104,25 +77,47 @@ connection AS (
         max(sampling_interval) AS sampling_interval, max(forwarding_status) AS forwarding_status,
         min(exporter) AS exporter
     FROM placed
-    GROUP BY direction, client_key, client_port, server_key, server_port, number, carried_over
+    GROUP BY client, server, client_port, server_port, client_has_mail_port, nth, carried_over
+),
+sided AS (
+    SELECT
+        c.*, w.day, side.direction,
+        CASE WHEN side.direction = 'out' THEN c.client ELSE c.server END AS line,
+        CASE WHEN side.direction = 'out' THEN c.client_port ELSE c.server_port END AS line_port,
+        client.ip AS client_ip, server.ip AS server_ip, server.ip_key AS server_key
+    FROM connection AS c
+    JOIN address AS client ON client.number = c.client
+    JOIN address AS server ON server.number = c.server
+    CROSS JOIN build_window AS w
+    CROSS JOIN (SELECT 'out' AS direction UNION ALL SELECT 'in' AS direction) AS side
+    WHERE c.first_seen >= w.since AND c.first_seen < w.until AND (
+        (side.direction = 'out' AND client.is_line)
+        OR (side.direction = 'in' AND server.is_line AND c.server_port = 25 AND NOT c.client_has_mail_port)
+    )
+),
+held AS (
+    SELECT a.number, s.port_first, s.port_last, s.start, s."end", s.subscriber, s.holders
+    FROM lease_segment AS s
+    JOIN address AS a ON a.ip_key = s.ip_key
 ),
 known AS (SELECT count(*) AS leases FROM lease)
 SELECT
     c.day, c.direction,
     CASE
-        WHEN s.holders = 1 THEN s.subscriber
+        WHEN h.holders = 1 THEN h.subscriber
         WHEN k.leases = 0 AND c.direction = 'out' THEN c.client_ip
         WHEN k.leases = 0 THEN c.server_ip
     END AS subscriber,
     CASE
-        WHEN s.holders = 1 THEN 'attributed'
-        WHEN s.holders > 1 THEN 'ambiguous'
+        WHEN h.holders = 1 THEN 'attributed'
+        WHEN h.holders > 1 THEN 'ambiguous'
         WHEN k.leases = 0 THEN 'address'
         ELSE 'unattributed'
     END AS attribution,
     CASE WHEN c.direction = 'out' THEN c.client_ip ELSE c.server_ip END AS line_ip,
     6 AS protocol,
-    c.client_ip, c.client_port, c.server_ip, c.server_key, c.server_port, c.first_seen, c.last_seen, c.records,
+    c.client_ip, c.client_port, c.server_ip, c.server_key, c.server_port, c.first_seen, c.last_seen,
+    CAST(c.records AS BIGINT) AS records,
     c.client_packets, c.client_bytes, c.server_packets, c.server_bytes, c.futile,
     c.sampling_interval, c.forwarding_status, c.exporter,
     CASE
@@ -133,10 +128,11 @@ SELECT
         WHEN c.doubtful = 1 THEN 'unknown'
         WHEN c.server_packets > 0 THEN 'refused'
         ELSE 'no-answer'
-    END AS outcome
-FROM connection AS c
+    END AS outcome,
+    c.client AS client_number, c.server AS server_number
+FROM sided AS c
 CROSS JOIN known AS k
-LEFT JOIN lease_segment AS s
-    ON s.ip_key = CASE WHEN c.direction = 'out' THEN c.client_key ELSE c.server_key END
-    AND CASE WHEN c.direction = 'out' THEN c.client_port ELSE c.server_port END BETWEEN s.port_first AND s.port_last
-    AND s.start <= c.first_seen AND (s."end" IS NULL OR c.first_seen < s."end")
+LEFT JOIN held AS h
+    ON h.number = c.line
+    AND c.line_port BETWEEN h.port_first AND h.port_last
+    AND h.start <= c.first_seen AND (h."end" IS NULL OR c.first_seen < h."end")

@@ -19,7 +19,7 @@ from tests.pipelines.rows import both, event, flow, lease, load, new_workspace, 
 
 DAYS = [date(2007, 6, day) for day in (1, 2, 3)]
 DAY_TABLES = {name for name, pipeline in pipelines().items() if pipeline.build == "day"}
-FLOW_TABLES = {"destination", "session", "peer_day", "sender_day"}
+FLOW_TABLES = {"address", "destination", "session", "peer_day", "sender_day"}
 
 
 def fill(opened: OpenWorkspace) -> None:
@@ -138,17 +138,17 @@ def test_since_and_until(tmp_path: Path) -> None:
 def test_killed_between_tables_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_table: str) -> None:
     opened = new_workspace(tmp_path / "w")
     fill(opened)
-    replace = Lake.replace
+    put = Lake.put
 
     def dies(self: Lake, table: str, *rest: Any) -> None:
         if table == at_table:
             raise KeyboardInterrupt
-        replace(self, table, *rest)
+        put(self, table, *rest)
 
-    monkeypatch.setattr(Lake, "replace", dies)
+    monkeypatch.setattr(Lake, "put", dies)
     with pytest.raises(KeyboardInterrupt):
         opened.build()
-    monkeypatch.setattr(Lake, "replace", replace)
+    monkeypatch.setattr(Lake, "put", put)
     found = made(opened)
     order = list(pipelines())
     assert set(found) == {n for n in order[order.index(at_table):] if pipelines()[n].stored}
@@ -198,6 +198,7 @@ def test_stored_columns_are_plain(opened: OpenWorkspace) -> None:
 
 
 def test_what_a_table_needs() -> None:
-    assert [p.name for p in ingredients("peer_day")] == ["destination", "session"]
-    assert direct_inputs("session") == {"flow", "lease", "network", "build_window", "session_gap"}
+    assert [p.name for p in ingredients("peer_day")] == ["address", "destination", "session"]
+    assert direct_inputs("session") == {"flow", "address", "lease", "build_window", "session_gap"}
+    assert direct_inputs("address") == {"flow", "network", "build_window"}
     assert DAY_TABLES >= FLOW_TABLES

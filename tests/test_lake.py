@@ -10,13 +10,23 @@ import pyarrow as pa
 import pytest
 
 from op25b.errors import LakeError
-from op25b.lake import Lake
+from op25b.lake import Lake, Part
 
 ONE, TWO = date(2007, 6, 1), date(2007, 6, 2)
 
 
 def rows(*values: tuple[date, int]) -> pa.Table:
     return pl.DataFrame(values, schema={"day": pl.Date, "n": pl.Int64}, orient="row").to_arrow()
+
+
+def put(lake: Lake, table: pa.Table, days: list[date]) -> None:
+    """The rows as files of their days, put in the place of `days`."""
+    parts = []
+    for (day,), of_day in pl.DataFrame(table).group_by("day"):
+        path = lake.part_path("t", day)
+        of_day.drop("day").write_parquet(path)
+        parts.append(Part(path, of_day.height, day))
+    lake.put("t", table.schema, parts, days)
 
 
 def held(lake: Lake, table: str = "t") -> list[int]:
@@ -38,42 +48,53 @@ def test_append_remembers_its_transactions(tmp_path: Path) -> None:
     assert (held(lake), lake.days("t"), lake.rows("t"), lake.version("t")) == ([1, 2], [ONE, TWO], 2, 1)
 
 
-def test_replace_leaves_other_days_alone(tmp_path: Path) -> None:
+def test_put_leaves_other_days_alone(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
-    lake.replace("t", rows((ONE, 1), (TWO, 2)), [ONE, TWO])
-    lake.replace("t", rows((TWO, 20), (TWO, 21)), [TWO])
-    assert held(lake) == [1, 20, 21]
+    put(lake, rows((ONE, 1), (TWO, 2)), [ONE, TWO])
+    put(lake, rows((TWO, 20), (TWO, 21)), [TWO])
+    assert (held(lake), lake.days("t"), lake.rows("t"), lake.version("t")) == ([1, 20, 21], [ONE, TWO], 3, 1)
     assert [path for path in lake.files("t", [ONE]) if "day=2007-06-01" not in path] == []
 
 
-def test_replace_by_nothing_empties_the_day(tmp_path: Path) -> None:
+def test_nothing_put_empties_the_day(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
-    lake.replace("t", rows((ONE, 1), (TWO, 2)), [ONE, TWO])
-    lake.replace("t", rows(), [TWO])
+    put(lake, rows((ONE, 1), (TWO, 2)), [ONE, TWO])
+    put(lake, rows(), [TWO])
     assert held(lake) == [1]
 
 
-def test_a_reader_that_fails_changes_nothing(tmp_path: Path) -> None:
+def test_nothing_put_makes_an_empty_table(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
-    lake.replace("t", rows((ONE, 1)), [ONE])
-
-    def broken() -> object:
-        yield rows((ONE, 5)).to_batches()[0]
-        msg = "the query failed"
-        raise RuntimeError(msg)
-
-    with pytest.raises(Exception, match="the query failed"):
-        lake.replace("t", pa.RecordBatchReader.from_batches(rows().schema, broken()), [ONE])
-    assert held(lake) == [1]
-    assert lake.version("t") == 0
+    put(lake, rows(), [])
+    assert (lake.tables(), lake.partitioned("t"), held(lake)) == (["t"], True, [])
 
 
-def test_other_columns_replace_the_whole_table(tmp_path: Path) -> None:
+def test_a_file_that_was_not_put_is_not_read(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
-    lake.replace("t", rows((ONE, 1), (TWO, 2)), [ONE, TWO])
-    changed = pl.DataFrame([(TWO, 2, "x")], schema={"day": pl.Date, "n": pl.Int64, "new": pl.String}, orient="row")
-    lake.replace("t", changed.to_arrow(), [TWO])
+    put(lake, rows((ONE, 1)), [ONE])
+    pl.DataFrame({"n": [5]}).write_parquet(lake.part_path("t", ONE))
+    assert (held(lake), lake.rows("t")) == ([1], 1)
+
+
+@pytest.mark.parametrize("changed", [
+    pl.DataFrame([(TWO, 2, "x")], schema={"day": pl.Date, "n": pl.Int64, "new": pl.String}, orient="row"),
+    pl.DataFrame([(TWO, 2)], schema={"day": pl.Date, "n": pl.Int32}, orient="row"),
+], ids=["another column", "another type"])
+def test_other_columns_replace_the_whole_table(tmp_path: Path, changed: pl.DataFrame) -> None:
+    lake = Lake(tmp_path)
+    put(lake, rows((ONE, 1), (TWO, 2)), [ONE, TWO])
+    put(lake, changed.to_arrow(), [TWO])
     assert held(lake) == [2]
+    stored = lake.arrow_schema("t")
+    assert stored is not None
+    assert stored.names == changed.columns
+
+
+def test_replace_makes_the_whole_table_anew(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    lake.replace("t", pl.DataFrame({"n": [1, 2]}).to_arrow())
+    lake.replace("t", pl.DataFrame({"n": [3], "new": ["x"]}).to_arrow())
+    assert (held(lake), lake.version("t")) == ([3], 1)
 
 
 def test_one_writer_at_a_time(tmp_path: Path) -> None:

@@ -8,13 +8,16 @@ never wait; one writer at a time holds the lake.
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
+from uuid import uuid4
 
 from op25b import keyfile
 from op25b.errors import LakeError
@@ -30,6 +33,15 @@ if TYPE_CHECKING:
 _MOSTLY_DISTINCT = frozenset({"at", "first_seen", "last_seen", "queue_id", "size_bytes", "bytes"})
 # Raw rows stand in the order of time, so the least and the greatest of other columns tell no file from another.
 _TIMES = frozenset({"at", "first_seen", "last_seen", "start", "end"})
+
+
+@dataclass(frozen=True)
+class Part:
+    """A Parquet file below a table's directory that no version of the table has yet; `day` is not among its columns."""
+
+    path: Path
+    rows: int
+    day: date | None
 
 
 class Lake:
@@ -118,28 +130,51 @@ class Lake:
             writer_properties=_written(rows.schema.names, measured=_TIMES),
         )
 
-    def replace(self, table: str, rows: Rows, days: Sequence[date] | None = None) -> None:
-        """Replace the given days of a table partitioned by day, or the whole table, in one commit.
-
-        Where the columns changed (another version of op25b wrote the table) the other days go too: their
-        fingerprints are out of date as well, so `build` makes them anew.
-        """
+    def replace(self, table: str, rows: Rows) -> None:
+        """Replace the whole table in one commit."""
         from deltalake import write_deltalake
 
-        delta = self.delta(table)
-        same = delta is not None and {f.name for f in delta.schema().fields} == set(rows.schema.names)
-        predicate = None
-        if same and days is not None:
-            predicate = "day IN ({})".format(", ".join(f"DATE '{day.isoformat()}'" for day in days))
         write_deltalake(
             self._uri(table),
             rows,
             mode="overwrite",
-            predicate=predicate,
-            schema_mode="overwrite" if predicate is None else None,
-            partition_by=["day"] if rows.schema.names[0] == "day" else None,
+            schema_mode="overwrite",
             writer_properties=_written(rows.schema.names),
         )
+
+    def part_path(self, table: str, day: date | None) -> Path:
+        """Where a new file of a table's day, or of a table made as a whole, is to be written before `put`."""
+        directory = self.root / table
+        if day is not None:
+            directory /= f"day={day.isoformat()}"
+        directory.mkdir(parents=True, exist_ok=True)
+        return directory / f"part-{uuid4()}.parquet"
+
+    def put(self, table: str, schema: pa.Schema, parts: Sequence[Part], days: Sequence[date] | None = None) -> None:
+        """Put files already written in the place of the given days, or of the whole table, in one commit.
+
+        `schema` is that of the table, `day` included. Where the columns changed (another version of op25b wrote the
+        table) the other days go too: their fingerprints are out of date as well, so `build` makes them anew.
+        """
+        from deltalake import Schema
+        from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
+
+        columns = Schema.from_arrow(schema)
+        partition_by = ["day"] if days is not None else []
+        added = []
+        for part in parts:
+            found = part.path.stat()
+            values = {} if part.day is None else {"day": part.day.isoformat()}
+            added.append(AddAction(part.path.relative_to(self.root / table).as_posix(), found.st_size, values,
+                                   int(found.st_mtime * 1000), True, json.dumps({"numRecords": part.rows})))
+        delta = self.delta(table)
+        if delta is None:
+            create_table_with_add_actions(self._uri(table), columns, added, "error", partition_by)
+            return
+        same = {f.name: f.type for f in delta.schema().fields} == {f.name: f.type for f in columns.fields}
+        filters = [("day", "in", [day.isoformat() for day in days])] if same and days is not None else None
+        actions: list[AddAction | RemoveAction] = [*added]
+        delta.create_write_transaction(actions, "overwrite", columns, partition_by, filters)
 
     def rewrite(self, table: str, rows: pa.RecordBatchReader, transaction: str) -> None:
         """Replace all rows of a table in one commit that also records `transaction`; those of files stay recorded."""

@@ -235,10 +235,7 @@ def make_lake(root: Path, subscribers: int, days: int) -> None:
         day = FIRST_DAY + timedelta(days=number)
         for table, query in PER_DAY.items():
             rows = _plain(connection.sql(query, params={"day": str(day)} if "$day" in query else None))
-            if table in schema.RAW:
-                lake.append(table, rows, [])
-            else:
-                lake.replace(table, rows, [day])
+            lake.append(table, rows, [])
     connection.close()
     months = engine.session(Workspace.load(root))
     lake.replace("sender_month", _plain(months.sql(pipelines()["sender_month"].sql)))

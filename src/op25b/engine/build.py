@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
 from op25b.engine import duckdb as engine
 from op25b.engine.fingerprints import Fingerprints
 from op25b.engine.pipelines import Pipeline, pipelines
-from op25b.lake import Lake
+from op25b.engine.storing import plain, write
+from op25b.lake import Lake, Part
 from op25b.workspace import Workspace
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from duckdb import DuckDBPyConnection
 
 Progress = Callable[[str, int, int], None]
@@ -89,50 +89,31 @@ def _with_table(workspace: Workspace, lake: Lake, table: str) -> Iterator[DuckDB
 
 def _make(workspace: Workspace, lake: Lake, fingerprints: Fingerprints, pipeline: Pipeline,
           parts: list[date | None]) -> Built:
-    """Run one pipeline, day by day or once, and store its rows."""
+    """Run one pipeline, day by day or once, and store its rows in one commit."""
     connection = engine.connect(workspace)
     try:
         engine.parameters(connection, workspace)
-        rows = 0
-        for day in parts:
-            rows += _store(connection, lake, workspace, pipeline, day)
+        written = [_write(connection, lake, workspace, pipeline, day) for day in parts]
+        files = [file for file, _ in written if file is not None]
+        days = None if pipeline.build == "whole" else [day for day in parts if day is not None]
+        lake.put(pipeline.name, written[0][1], files, days)
         engine.view(connection, lake, pipeline.name)
         fingerprints.remember(pipeline, parts, connection)
     finally:
         connection.close()
-    return Built(pipeline.name, None if pipeline.build == "whole" else [day for day in parts if day is not None], rows)
+    return Built(pipeline.name, days, sum(file.rows for file in files))
 
 
-def _store(connection: DuckDBPyConnection, lake: Lake, workspace: Workspace, pipeline: Pipeline,
-           day: date | None) -> int:
+def _write(connection: DuckDBPyConnection, lake: Lake, workspace: Workspace, pipeline: Pipeline,
+           day: date | None) -> tuple[Part | None, pa.Schema]:
+    """Run one pipeline for a day or the whole; the file with its rows, and its columns."""
     between = None
     query = pipeline.sql
     if day is not None:
         since, until = engine.window(workspace, day)
-        engine.set_window(connection, since, until)
+        engine.set_window(connection, day, since, until)
         between = (since - pipeline.margin, until + pipeline.margin)
         query = f"SELECT * FROM ({pipeline.sql}\n) AS made WHERE day = DATE '{day}'"  # noqa: S608  # our own text
     engine.prepare(connection, lake, pipeline.name, day, between)
-    counted = _Counted(connection.sql(query).to_arrow_reader())
-    lake.replace(pipeline.name, counted.reader, None if day is None else [day])
-    return counted.count
-
-
-class _Counted:
-    """A stream of record batches that counts its rows and has plain 64-bit integers.
-
-    DuckDB sums integers as 128-bit ones, which Arrow has only as decimals.
-    """
-
-    def __init__(self, reader: pa.RecordBatchReader) -> None:
-        fields = [pa.field(f.name, pa.int64()) if pa.types.is_decimal(f.type) and f.type.scale == 0 else f
-                  for f in reader.schema]
-        self.count = 0
-        schema = pa.schema(fields)
-
-        def batches() -> Iterator[pa.RecordBatch]:
-            for batch in reader:
-                self.count += batch.num_rows
-                yield batch.cast(schema)
-
-        self.reader = pa.RecordBatchReader.from_batches(schema, batches())
+    query, columns = plain(connection, query)
+    return write(connection, lake, pipeline.name, query, day), columns

@@ -71,8 +71,8 @@ def parameters(connection: DuckDBPyConnection, workspace: Workspace) -> None:
         "session_gap": pl.DataFrame({"seconds": [workspace.config.engine.session_gap_seconds]}),
         "mail_size": pl.DataFrame({"bytes": [findings.mail_min_bytes]}),
         "sequential_test": pl.DataFrame({name: [getattr(findings.sequential_test, name)] for name in SEQUENTIAL}),
-        "build_window": pl.DataFrame({"since": [ALL_TIME[0]], "until": [ALL_TIME[1]]},
-                                     schema={"since": schema.TIME, "until": schema.TIME}),
+        "build_window": pl.DataFrame({"day": [None], "since": [ALL_TIME[0]], "until": [ALL_TIME[1]]},
+                                     schema={"day": pl.Date, "since": schema.TIME, "until": schema.TIME}),
     }
     for name, frame in frames.items():
         connection.register("frame", frame.to_arrow())
@@ -80,9 +80,9 @@ def parameters(connection: DuckDBPyConnection, workspace: Workspace) -> None:
         connection.unregister("frame")
 
 
-def set_window(connection: DuckDBPyConnection, since: datetime, until: datetime) -> None:
+def set_window(connection: DuckDBPyConnection, day: date, since: datetime, until: datetime) -> None:
     """Tell the pipelines which day is being made."""
-    connection.execute("UPDATE build_window SET since = ?, until = ?", [since, until])
+    connection.execute("UPDATE build_window SET day = ?, since = ?, until = ?", [day, since, until])
 
 
 def key_range(network: str) -> tuple[str, str]:
