@@ -24,7 +24,7 @@ from op25b.readers.text import bytes_read
 
 SMALL_BYTES = 4 * 2**20
 # Rows of a group's files that are read before it is known what the lake calls the files.
-HELD_BYTES = 64 * 2**20
+HELD_BYTES = 48 * 2**20
 WORKERS = os.cpu_count() or 1
 _TIME_OF = {"flow": "first_seen", "mail_event": "at", "lease_record": "at", "subscriber_record": None}
 # More minutes than this between the first and the last row are looked at one by one.
