@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -18,11 +18,13 @@ HEAD = f"""# How right `findings` is
 
 Written by `python -m tests.evaluation --write-docs`; `make eval` prints the same and draws the charts into `eval/`.
 
-Each world below is a simulated ISP of `op25b synth` that nobody looked at while the rules and their thresholds were
-made (for that there are seeds 1 to 9 and the parameters as they come). It goes through `ingest`, `build` and
-`findings` like real files, once with every packet seen and again, the same traffic, with one packet in 100 and in
-1,000. No share of `synth`'s parameters is a measurement of any ISP, so neither are these figures: they say how the
-rules do in such worlds, not how an ISP's lines are.
+Each world below is a simulated ISP of `op25b synth`, with a seed and mostly with parameters that the thresholds and
+probabilities were not fitted on (for that there are seeds 1 to 9 and the parameters as they come). Of the worlds that
+are not `sealed` the authors of the rules were shown errors while they worked. The sealed ones are the stricter test:
+nobody was shown anything of them but this page. Each goes through `ingest`, `build` and `findings` like real files,
+once with every packet seen and again, the same traffic, with one packet in 100 and in 1,000. No share of `synth`'s
+parameters is a measurement of any ISP, so neither are these figures: they say how the rules do in such worlds, not how
+an ISP's lines are.
 
 - A line may hold several classes. Each is judged by itself: it is found where it is among the line's `classes`.
 - In the confusion matrix a line stands once: in the row of its class whose loss costs most (mail program first, then
@@ -60,24 +62,24 @@ class Measured:
                         self.found.filter(here))
 
 
-def page(measured: Measured, worlds: Iterable[World] = WORLDS) -> str:
+def page(measured: Measured, worlds: Sequence[World] = WORLDS) -> str:
     """The whole page."""
     samplings = sorted(measured.lines["sampling"].unique())
     parts = [HEAD, worlds_table(worlds), costs_table()]
     if 1 in samplings:
-        parts.append(_budgets(measured, [world.name for world in worlds]))
+        parts.append(_budgets(measured.at(1), list(worlds)))
     parts += [_sampling(measured.at(sampling), sampling) for sampling in samplings]
     return "\n\n".join(part.strip() for part in parts) + "\n"
 
 
-def worlds_table(worlds: Iterable[World]) -> str:
+def worlds_table(worlds: Sequence[World]) -> str:
     """The worlds: name, what is special, seed, size, changed parameters."""
     rows = [{"world": world.name, "about": world.about, "seed": str(world.seed), "lines": world.subscribers,
-             "days": world.days, "changed": "; ".join(
+             "days": world.days, "sealed": "sealed" if world.sealed else "", "changed": "; ".join(
                  f"{section}: " + ", ".join(f"{key} {value}" for key, value in values.items())
                  for section, values in world.parameters.items())} for world in worlds]
     return "## The worlds\n\n" + table(rows, {name: of(name) for name in (
-        "world", "about", "seed", "lines", "days", "changed")})
+        "world", "about", "sealed", "seed", "lines", "days", "changed")})
 
 
 def costs_table() -> str:
@@ -88,23 +90,37 @@ def costs_table() -> str:
             f"apart.\n\n{words}")
 
 
-def _budgets(measured: Measured, names: list[str]) -> str:
-    whole = measured.at(1)
-    rows = [_beside(row, {name: budgets(measured.at(1, name).lines).row(number, named=True) for name in names})
-            for number, row in enumerate(budgets(whole.lines).iter_rows(named=True))]
-    columns = {"budget at 1:1": of("budget"), "limit": of("limit"), "all worlds": share("value"), "": of("met")}
-    words = table(rows, columns | {name: of(name) for name in names})
-    return ("## Budgets\n\nThe value over all worlds together decides, and with it the exit status of `make eval`. "
-            "`mail-program: called bot`: of the listed lines with a mail program, those called bot without having one, "
-            "and those called bot and not mail program, whether they have one or not. An asterisk marks a world that "
-            f"is beyond.\n\n{words}")
+def judged(measured: Measured, worlds: Sequence[World]) -> dict[str, pl.DataFrame]:
+    """The budgets at 1:1 over all worlds, and over the sealed ones, if any."""
+    lines = measured.at(1).lines
+    sealed = [world.name for world in worlds if world.sealed]
+    made = {"all worlds": budgets(lines)}
+    return made | {"sealed worlds": budgets(lines.filter(pl.col("world").is_in(sealed)))} if sealed else made
 
 
-def _beside(row: dict[str, object], worlds: dict[str, dict[str, object]]) -> dict[str, object]:
-    made = row | {"value_low": row["low"], "value_high": row["high"], "met": "met" if row["met"] else "MISSED"}
-    for name, there in worlds.items():
-        made[name] = f"{number('value')(there)}{'' if there['met'] else ' *'}"
-    return made
+def _budgets(measured: Measured, worlds: Sequence[World]) -> str:
+    decisive = judged(measured, worlds)
+    each = {world.name: budgets(measured.at(1, world.name).lines) for world in worlds}
+    rows = [{"budget": name, "limit": limit} for name, limit in decisive["all worlds"].select(
+        "budget", "limit").iter_rows()]
+    for place, row in enumerate(rows):
+        row |= {name: _verdict(frame.row(place, named=True)) for name, frame in decisive.items()}
+        row |= {name: _short(frame.row(place, named=True)) for name, frame in each.items()}
+    words = table(rows, {"budget at 1:1": of("budget"), "limit": of("limit")} | {
+        name: of(name) for name in (*decisive, *each)})
+    return ("## Budgets\n\nThe values over all worlds together and over the sealed ones decide, and with them the exit "
+            "status of `make eval`. `mail-program: called bot`: of the listed lines with a mail program, those called "
+            "bot without having one, and those called bot and not mail program, whether they have one or not. An "
+            "asterisk marks a world that is beyond.\n\n" + words)
+
+
+def _verdict(row: dict[str, object]) -> str:
+    words = share("value")(row | {"value_low": row["low"], "value_high": row["high"]})
+    return f"{words} {'met' if row['met'] else 'MISSED'}"
+
+
+def _short(row: dict[str, object]) -> str:
+    return f"{number('value')(row)}{'' if row['met'] else ' *'}"
 
 
 def _sampling(part: Measured, sampling: int) -> str:

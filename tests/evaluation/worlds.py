@@ -1,6 +1,10 @@
 """The worlds of the evaluation: seeds 101 and up, and parameters that the rules were not tuned on.
 
 Each changes some keys of `op25b synth`'s parameters (section, key: value); what is not named stays as it is there.
+
+While the rules were made their authors were told which errors were made in the first worlds, so in these they are no
+longer blind. The `sealed` ones were added afterwards; of them nobody is told more than the shares on the page. Whoever
+changes a rule because of an error in one of them has to break its seal here and add another.
 """
 
 from __future__ import annotations
@@ -8,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-Value = float | int | bool
+Value = float | int | bool | list[int]
 SAMPLINGS = (1, 100, 1000)
 
 
@@ -22,6 +26,7 @@ class World:
     subscribers: int = 4000
     days: int = 14
     parameters: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
+    sealed: bool = False      # no error in it was ever shown to those who make the rules
     flows_only: bool = False  # neither leases nor mail logs nor a list of subscribers: a line is an address
 
     def toml(self) -> str:
@@ -67,4 +72,26 @@ WORLDS = (
     World("flows only", "no leases, mail logs or customer list; addresses stay, or nobody would know their truth",
           109, flows_only=True, parameters={
               "access": {"dial_share": 0.0, "router_session_days": 3650.0, "fixed_session_days": 3650.0}}),
+    World("faithful bots", "bots with short lists, which come to the same few servers again and again", 151,
+          sealed=True, parameters={"bots": {
+              "share": 0.02, "target_organisations": 60, "recipients_mean": 8.0, "dead_share": 0.20,
+              "rejected_share": 0.30, "slow_share": 0.45, "fast_share": 0.4, "relay_share": 0.15,
+              "always_on_share": 0.9, "infected_days_mean": 8.0}}),
+    World("sleepy homes", "people who seldom mail and seldom look; bots that last three days", 152, sealed=True,
+          subscribers=5000, parameters={
+              "programs": {"messages_per_day": 0.4, "sending_days_share": 0.25, "checks_per_day": 1.5},
+              "bots": {"share": 0.02, "infected_days_mean": 3.0, "slow_messages_per_day": 40.0}}),
+    World("crowded lines", "homes with everything at once: programs, printers, disks, cameras, servers, bots", 153,
+          sealed=True, parameters={
+              "programs": {"home_share": 0.15, "several_devices_share": 0.5},
+              "servers": {"home_share": 0.03},
+              "devices": {"printer_home_share": 0.03, "nas_share": 0.05, "camera_share": 0.04},
+              "bots": {"share": 0.03, "program_line_factor": 3.0}}),
+    World("busy servers", "large lists, half the servers never called; newer SYN trains, longer records, marked drops",
+          154, sealed=True, subscribers=3000, parameters={
+              "servers": {"home_share": 0.02, "office_dynamic_share": 0.12, "outbound_only_share": 0.5,
+                          "mailing_list_share": 0.2, "office_messages_median": 80.0, "office_peers_median": 100.0,
+                          "greylist_share": 0.15, "dead_share": 0.05, "list_members_median": 120.0},
+              "tcp": {"linux_syn": [0, 1, 3, 7, 15, 31, 63]},
+              "exporter": {"active_timeout": 300.0, "inactive_timeout": 30.0, "forwarding_status": True}}),
 )
