@@ -41,7 +41,6 @@ from op25b.readers.mail.common import (
     event,
     field,
     integer,
-    latest,
     parted,
     read_syslog,
     together,
@@ -151,10 +150,11 @@ class Sendmail:
         return together([*successes, by_kind(lines.filter(~is_login), _KINDS, parsers)])
 
     def _known(self, fresh: pl.DataFrame) -> pl.DataFrame:
-        """Logins of the block, and of those before it with line 0."""
+        """Logins of the block, and before them those of earlier blocks, with lines below 0."""
         fresh = fresh.select("line", "at", "host", "tag", "client_ip", "user", "mechanism")
-        known = pl.concat([self._logins.select(pl.lit(0, pl.Int64).alias("line"), pl.all()), fresh])
-        self._logins = latest(self._logins, fresh.drop("line"), ["host", "tag", "client_ip"], _OPEN_SESSIONS)
+        known = pl.concat([self._logins.select(pl.int_range(-self._logins.height, 0).alias("line"), pl.all()), fresh])
+        # Of a session's logins the last is found among all: to leave out the others takes longer.
+        self._logins = known.drop("line").tail(_OPEN_SESSIONS)
         return known
 
 
@@ -299,8 +299,9 @@ def _with_login(messages: pl.DataFrame, logins: pl.DataFrame) -> pl.DataFrame:
     if logins.is_empty():
         return messages.with_columns(pl.lit(None, pl.String).alias("user"), pl.lit(None, pl.String).alias("mechanism"))
     keys = ["host", "tag", "client_ip"]
-    last = messages.sort("line", maintain_order=True).join_asof(logins.sort("line"), on="line", by=keys,
-                                                                suffix="_login", check_sortedness=False)
+    if not messages["line"].is_sorted():  # the logins are
+        messages = messages.sort("line", maintain_order=True)
+    last = messages.join_asof(logins, on="line", by=keys, suffix="_login", check_sortedness=False)
     recent = pl.col("at") - pl.col("at_login") <= pl.duration(hours=1)
     return last.with_columns(pl.when(recent).then("user").alias("user"), pl.when(recent).then("mechanism").alias(
         "mechanism")).drop("at_login")
