@@ -14,7 +14,8 @@ import polars as pl
 
 from op25b import schema
 from op25b.errors import Op25bError
-from op25b.readers.base import Batch, Source, excerpt, rejects
+from op25b.readers.base import Batch, Source, rejects
+from op25b.readers.excerpts import excerpt
 from op25b.readers.flows import fields
 from op25b.readers.flows.common import TCP, finish
 from op25b.readers.text import lines_of
