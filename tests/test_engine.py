@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from op25b.api import OpenWorkspace
@@ -70,6 +71,12 @@ def test_a_new_day_makes_that_day(opened: OpenWorkspace) -> None:
     assert found.get("sender", "not made") is None
     assert "lease" not in found
     assert tables(opened) == from_nothing(opened)
+
+
+def test_the_accounting_of_an_older_version_may_lack_columns(opened: OpenWorkspace) -> None:
+    (account,) = opened.lake.files("source_file")[:1]
+    pl.read_parquet(account).drop("head").write_parquet(account)
+    assert made(opened) == {}
 
 
 def test_a_late_file_makes_its_day_anew(opened: OpenWorkspace) -> None:

@@ -176,9 +176,11 @@ def session(workspace: Workspace) -> DuckDBPyConnection:
     parameters(connection, workspace)
     for table in schema.RAW:
         view(connection, lake, table)
+    views = {name for name, pipeline in pipelines().items() if pipeline.build == "view"}
+    views |= {read.name for name in views for read in ingredients(name)}  # other steps mean something on one day only
     for name, pipeline in pipelines().items():
         if pipeline.stored:
             view(connection, lake, name)
-        else:
+        elif name in views:
             connection.execute(f'CREATE OR REPLACE VIEW "{name}" AS {pipeline.sql}')
     return connection

@@ -30,6 +30,7 @@ STATE = "built"
 _STATE_SCHEMA = {"table": pl.String, "part": pl.String, "fingerprint": pl.String}
 _KIND_OF = {"flow": "flows", "mail_event": "mail", "lease_record": "leases", "subscriber_record": "subscribers"}
 _CONTENT = "content"
+_ACCOUNT = ["sha256", "kind", "rows_kept", "first", "last"]
 
 
 class Fingerprints:
@@ -40,7 +41,10 @@ class Fingerprints:
         state, files = lake.files(STATE), lake.files("source_file")
         rows = pl.read_parquet(state, glob=False).iter_rows() if state else ()
         self._made: dict[tuple[str, str], str] = {(table, part): fingerprint for table, part, fingerprint in rows}
-        self._files = pl.read_parquet(files, glob=False) if files else schema.SOURCE_FILE.empty()
+        # Columns that came with a later op25b are only in later files; files are in no order.
+        accounts = pl.scan_parquet(files, glob=False, missing_columns="insert", extra_columns="ignore") if files else (
+            schema.SOURCE_FILE.empty().lazy())
+        self._files = accounts.select(_ACCOUNT).collect()
         config = workspace.config
         networks = json.dumps(config.networks.model_dump(mode="json"))
         self._settings = {"network": networks, "destination_network": destination_networks(workspace).write_json(),
