@@ -49,7 +49,10 @@ SELECT
     sum(tiny) AS tiny,
     sum(mail_sized) AS mail_sized,
     sum(CASE WHEN mail_sized = 1 THEN client_bytes ELSE 0 END) AS mail_bytes,
-    sum(CASE WHEN mail_sized = 1 THEN CAST(client_bytes AS DOUBLE) * client_bytes ELSE 0 END) AS mail_bytes_squares,
+    -- Decimals add up to the same in any order; the bound keeps absurd counters from overflowing them.
+    CAST(sum(CASE
+        WHEN mail_sized = 1 THEN CAST(least(1e30, CAST(client_bytes AS DOUBLE) * client_bytes) AS DECIMAL(38, 0)) ELSE 0
+    END) AS DOUBLE) AS mail_bytes_squares,
     bit_or(1 << CAST(least(greatest(floor(minute / 60), 0), 23) AS INTEGER)) AS hours,
     sum(CASE WHEN minute < 360 THEN 1 ELSE 0 END) AS night_sessions,
     count(CASE WHEN gap >= 60 THEN 1 END) AS gaps,

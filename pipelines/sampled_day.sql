@@ -11,11 +11,12 @@ SELECT
     sum(s.client_packets) AS client_packets,
     sum(s.server_packets) AS server_packets,
     sum(s.client_bytes + s.server_bytes) AS bytes,
-    sum(CASE
+    -- Decimals add up to the same in any order; the bound keeps absurd counters from overflowing them.
+    CAST(sum(CASE
         WHEN s.client_packets + s.server_packets > 0
-        THEN CAST(s.client_bytes + s.server_bytes AS DOUBLE) * (s.client_bytes + s.server_bytes)
-            / (s.client_packets + s.server_packets)
-    END) AS squared_bytes
+        THEN CAST(least(1e30, CAST(s.client_bytes + s.server_bytes AS DOUBLE) * (s.client_bytes + s.server_bytes)
+            / (s.client_packets + s.server_packets)) AS DECIMAL(38, 3))
+    END) AS DOUBLE) AS squared_bytes
 FROM session AS s
 JOIN destination AS d ON d.day = s.day AND d.number = s.server_number
 WHERE s.direction = 'out' AND s.subscriber IS NOT NULL AND s.server_port IN (25, 465, 587)

@@ -46,16 +46,20 @@ tested AS (
 contacted AS (
     SELECT subscriber, count(*) AS contacts, sum(failed) AS failed FROM sequence GROUP BY subscriber
 ),
+verdict AS (
+    SELECT subscriber, first_at, queue_id, CASE WHEN sent = 0 THEN 1 ELSE 0 END AS refused
+    FROM message
+    WHERE subscriber IS NOT NULL AND (sent > 0 OR policy > 0)
+    UNION ALL
+    SELECT subscriber, "at" AS first_at, mta_host AS queue_id, 1 AS refused
+    FROM relay_refusal
+),
 judged AS (
-    SELECT m.subscriber, m.first_at, m.queue_id, CASE WHEN m.sent = 0 THEN 1 ELSE 0 END AS refused
-    FROM message AS m
-    JOIN (
-        SELECT subscriber, count(*) AS refused FROM message
-        WHERE policy > 0 AND sent = 0 AND subscriber IS NOT NULL
-        GROUP BY subscriber
-    ) AS l ON l.subscriber = m.subscriber
+    SELECT v.subscriber, v.first_at, v.queue_id, v.refused
+    FROM verdict AS v
+    JOIN (SELECT subscriber, sum(refused) AS refused FROM verdict GROUP BY subscriber) AS l
+        ON l.subscriber = v.subscriber
     JOIN sequential_test AS t ON l.refused >= t.fewest
-    WHERE m.sent > 0 OR m.policy > 0
 ),
 relay_summed AS (
     SELECT
@@ -112,7 +116,11 @@ answering AS (
 inbound AS (SELECT count(*) > 0 AS visible FROM peer_day WHERE direction = 'in'),
 relaying AS (
     SELECT subscriber, sum(messages) AS messages, sum(bounced) AS bounced, sum(rejected) AS rejected
-    FROM relay_day
+    FROM (
+        SELECT subscriber, messages, bounced, rejected FROM relay_day
+        UNION ALL
+        SELECT subscriber, 0 AS messages, 0 AS bounced, refusals AS rejected FROM relay_refusal
+    ) AS used
     GROUP BY subscriber
 ),
 ranked AS (

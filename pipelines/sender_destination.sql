@@ -33,7 +33,7 @@ SELECT
     sum(tiny) AS tiny,
     sum(mail_sized) AS mail_sized,
     sum(mail_bytes) AS mail_bytes,
-    sum(mail_bytes_squares) AS mail_bytes_squares,
+    CAST(sum(CAST(mail_bytes_squares AS DECIMAL(38, 0))) AS DOUBLE) AS mail_bytes_squares,
     bit_or(hours) AS hours,
     sum(night_sessions) AS night_sessions,
     sum(gaps) AS gaps,

@@ -33,7 +33,7 @@ def test_a_lake_that_is_not_built_gives_no_numbers(workspace: Make, tmp_path: Pa
             ask()
 
 
-def test_without_relays_their_users_would_seem_blocked_so_only_senders_are_listed_and_it_is_said(workspace: Make, tmp_path: Path) -> None:
+def test_without_relays_only_senders_are_listed_and_it_is_said(workspace: Make, tmp_path: Path) -> None:
     settings = SETTINGS.replace('relays = ["203.0.113.0/28"]', "")
     opened = made(workspace, tmp_path, MAIL, settings=settings)
     opened.build()

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from op25b.api import OpenWorkspace
@@ -178,22 +179,35 @@ def test_a_slow_sprayer_is_found_over_its_addresses_and_its_successor_is_not_it(
 def test_the_own_relays_verdicts_count(tmp_path: Path) -> None:
     """a sends by its provider on 25; the own relay refuses ten of its messages as spam (5.7.1).
 
-    b, too, but its refusals are of unknown users: no verdict on spam.
+    b, too, but its refusals are of unknown users: no verdict on spam. c is refused before its mails have a queue id.
     """
     opened = new_workspace(tmp_path)
     rows, events = [], []
-    for name, address, dsn in (("a", "198.18.0.1", "5.7.1"), ("b", "198.18.0.2", "5.1.1")):
+    for name, address, dsn in zip("abc", ("198.18.0.1", "198.18.0.2", "198.18.0.3"), ("5.7.1", "5.1.1", "5.7.1"),
+                                  strict=True):
         for n in range(3):
             rows += both(f"{address}:{4000 + n}", "198.51.100.70:25", f"1{n}:00")
         for n in range(10):
             key, when = f"{name}{n}", f"12:{n:02}:00"
+            if name == "c":
+                events.append(event("rejected", when, None, client_ip=address, dsn=dsn))
+                continue
             events += [event("accepted", when, key, client_ip=address),
                        event("queued", when, key, size_bytes=900, recipients=1),
                        event("delivery", when, key, status="bounced", dsn=dsn), event("removed", when, key)]
     load(opened, "flow", rows)
     load(opened, "mail_event", events)
-    load(opened, "lease_record", [lease("198.18.0.1", "a", "08:00"), lease("198.18.0.2", "b", "08:00")])
+    load(opened, "lease_record", [lease(f"198.18.0.{n}", name, "08:00") for n, name in enumerate("abc", 1)])
     opened.build()
     found = {row["subscriber"]: row for row in opened.findings().iter_rows(named=True)}
-    assert [(found[n]["classes"], found[n]["relay_sprt"], found[n]["relay_bounced"]) for n in "ab"] == [
-        (["bot", "mail-program"], "bot", 10), (["mail-program"], None, 10)]
+    columns = ("classes", "relay_sprt", "relay_bounced", "relay_rejected")
+    assert [tuple(found[name][column] for column in columns) for name in "abc"] == [
+        (["bot", "mail-program"], "bot", 10, 0), (["mail-program"], None, 10, 0),
+        (["bot", "mail-program"], "bot", 0, 10)]
+
+
+def test_no_share_is_a_number_that_is_none(days: OpenWorkspace) -> None:
+    frame = days.findings()
+    numbers = [name for name, dtype in frame.schema.items() if dtype.is_float()]
+    assert numbers
+    assert frame.select((~pl.col(numbers).is_finite()).sum()).row(0) == (0,) * len(numbers)

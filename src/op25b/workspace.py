@@ -462,7 +462,7 @@ class Workspace:
         return self._outside_lake("audit_log")
 
     def _outside_lake(self, setting: str) -> Path:
-        """A file of `[privacy]`; its directory is resolved, the file not: whether it is a link is its reader's matter."""
+        """A file of `[privacy]`; its directory is resolved, the file not: its reader sees whether it is a link."""
         path = self.root / Path(getattr(self.config.privacy, setting)).expanduser()
         path = path.parent.resolve() / path.name
         if path.resolve().is_relative_to(self.lake_path) or path.is_relative_to(self.lake_path):

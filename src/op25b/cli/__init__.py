@@ -27,10 +27,15 @@ from op25b.errors import Op25bError
 __all__ = ["app", "main"]
 
 
+def _leave() -> None:
+    """End without a last search for garbage, a tenth of a second; DuckDB would report what is left as leaks."""
+    if "duckdb" not in sys.modules:
+        gc.freeze()
+
+
 def main() -> None:
     """Run the command line; errors a user can mend become one message and exit status 2."""
-    # All memory is given back when the process ends; to search it for garbage before takes a tenth of a second.
-    atexit.register(gc.freeze)
+    atexit.register(_leave)
     # What polars' allocator gives back to the system after half a second, the next block takes again page by page.
     os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:2000")
     try:

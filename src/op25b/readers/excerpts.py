@@ -40,6 +40,7 @@ _WORDS = frozenset("""
 """.split())  # noqa: SIM905  # a list this long reads better as text
 # A word may hold dots, dashes, colons and the like: addresses and times do.
 _TOKEN = re.compile(r"[\w.:+/-]+(?=(@?))")
+_QUAD = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}")  # an address, or what somebody took for one
 _SHORT_NUMBER = re.compile(r"\d{1,5}(?:\.\d{1,9})?")
 _TIME = re.compile(r"(?:\d{4}[-/.]\d\d[-/.]\d\d)?T?(?:\d{1,2}:\d\d:\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:?\d\d)?")
 _EDGES = ".:+/-"
@@ -59,8 +60,9 @@ def _kept(match: re.Match[str]) -> str:
 
 def _harmless(token: str) -> bool:
     bare = token.strip(_EDGES)
-    return (not bare or bare.lower() in _WORDS or _SHORT_NUMBER.fullmatch(bare) is not None
-            or _TIME.fullmatch(bare) is not None or _is_address(token) or _is_address(bare))
+    patterns = (_SHORT_NUMBER, _TIME, _QUAD)
+    return (not bare or bare.lower() in _WORDS or any(pattern.fullmatch(bare) for pattern in patterns)
+            or _is_address(token) or _is_address(bare))
 
 
 def _is_address(text: str) -> bool:

@@ -30,6 +30,9 @@ _FIRST = ["subscriber", "class", "classes", "confidence", "probability", "plan",
           "dwelling", "reasons", "would_change", "destination_classes", "probabilities", "baseline_5min",
           "baseline_contacts"]
 
+# Measures of `measures.lines` that lead to those an analyst reads.
+_STEPS = ("judged_", "rest_", "home_", "program_", "device_", "likely_", "by_contact", "sampled")
+
 
 def require(workspace: Workspace, *, relays: bool = True) -> None:
     """Refuse to give numbers that would only look like results; with `relays` also where these are not set."""
@@ -91,7 +94,7 @@ def findings(workspace: Workspace, language: Language = "en") -> pl.DataFrame:
         (pl.col("sessions_5min") > settings.baseline_contacts_5min).alias("baseline_contacts"),
     ).join(places, on="subscriber", how="left").join(who, on="subscriber", how="left")
     inner = {*conditions(settings), *(f"{kind} {name}" for kind in ("holds", "score", "p") for name in PRIOR)}
-    rest = [name for name in frame.columns if name not in {*_FIRST, *inner}]
+    rest = [name for name in frame.columns if name not in {*_FIRST, *inner} and not name.startswith(_STEPS)]
     return frame.select(*_FIRST, *rest).sort(["destinations", "sessions", "subscriber"], descending=[True, True, False])
 
 

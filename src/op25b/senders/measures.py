@@ -132,7 +132,6 @@ def lines(senders: pl.DataFrame, clustered: pl.DataFrame, settings: Findings) ->
         (_c("destination_group") == "known-provider").filter("person").any().alias("program_named"),
         _c("working").filter("person").sum().alias("program_working"),
         _c("sessions").filter("person").sum().alias("program_sessions"),
-        (_c("lost").filter("person").sum() / _c("known").filter("person").sum()).alias("program_unproductive"),
         _c("regular").filter("person").any().alias("program_regular"),
         _c("uniform").filter("person").any().alias("program_uniform"),
         _c("sleepless").filter("person").any().alias("program_sleepless"),
