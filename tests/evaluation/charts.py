@@ -11,7 +11,7 @@ from op25b.charts import FONTS, INK, LINE, SOFT
 from tests.evaluation.outcomes import ANSWERS, ELSEWHERE, NOBODY, PRIMARY
 
 _BLUE, _GREY = "#0072B2", "#7A838C"
-SIDE = 250
+SIDE, COUNTS = 250, 60
 
 
 def reliability(bins: pl.DataFrame, scores: pl.DataFrame, title: str) -> alt.VConcatChart:
@@ -44,12 +44,13 @@ def _panel(data: pl.DataFrame, title: str) -> alt.VConcatChart:
     points = base.mark_point(color=_BLUE, filled=True, size=50).encode(y=y)
     upper = (diagonal + limits + line + points).properties(width=SIDE, height=SIDE, title=title)
     counts = alt.Chart(data).mark_bar(color=_GREY).encode(
-        x=alt.X("low:Q", title=None, scale=unit, axis=None), x2="high:Q",
-        y=alt.Y("cases:Q", title="cases", scale=alt.Scale(type="symlog"), axis=alt.Axis(format=",d", tickCount=3)))
+        x=alt.X("low:Q", title=None, scale=unit, axis=None), x2="high:Q", y2=alt.value(COUNTS),
+        y=alt.Y("cases:Q", title="cases", scale=alt.Scale(type="symlog", domainMin=0),
+                axis=alt.Axis(format=",d", values=[0, 10, 100, 1000, 10_000], labelOverlap=True)))
     numbers = alt.Chart(data).transform_calculate(middle="(datum.low + datum.high) / 2").mark_text(
         dy=-6, fontSize=9, color=SOFT).encode(x=alt.X("middle:Q", scale=unit), y="cases:Q",
                                              text=alt.Text("cases:Q", format=","))
-    lower = (counts + numbers).properties(width=SIDE, height=60)
+    lower = (counts + numbers).properties(width=SIDE, height=COUNTS)
     panel: alt.VConcatChart = alt.vconcat(upper, lower, spacing=4)
     return panel
 

@@ -41,6 +41,9 @@ an ISP's lines are.
 - The baselines call a line a bot for more than {_RULES.bot_destinations_5min} destinations in 5 minutes
   (`baseline_5min`, the rule of CESNET NEMEA's smtp_spam_detector), and for more than {_RULES.baseline_contacts_5min}
   connections in 5 minutes (`baseline_contacts`, that of BotFlex). Whom they do not call a bot gets a notice.
+
+Real traffic whose flows are labelled as in the CTU-13 data set is judged, against its labels and beside the baselines,
+by `python -m tests.evaluation --binetflow FILE --subscribers 147.32.0.0/16`. No such file is part of this project.
 """
 
 
