@@ -25,8 +25,8 @@ def _c(name: str) -> pl.Expr:
 
 
 def percent(share: pl.Expr) -> pl.Expr:
-    """A share as text: whole per cent, `?` where it cannot be told."""
-    return pl.format("{} %", (share * 100).round(0).cast(pl.Int64)).fill_null("?")
+    """A share as text: whole per cent, `–` where it cannot be told."""
+    return pl.format("{} %", (share * 100).round(0).cast(pl.Int64)).fill_null("–")
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ ITEMS = (
          "up to {} destinations within 5 minutes", "5分間に最大{}か所の宛先へ接続", (_c("destinations_5min"),)),
     Item("sprays widely", _where(_c("sprays_widely") & ~_c("answers")),
          {"bot": 1.5, "scanner": 0.5, "own-server": -1.5},
-         "that is five times what the rule allows and more: about {}, with those that sampling hides",
+         "about {} with any that sampling hides: five times what the rule allows, or more",
          "基準の5倍を超える広がり（サンプリングで見えない分を含め約{}か所）",
          (_c("likely_destinations_5min").round(0).cast(pl.Int64),)),
     Item("floods", _named("floods"), {"bot": 1.0},
@@ -104,8 +104,8 @@ ITEMS = (
          "{} of what it tries apart from its providers fails or carries no mail (mobile carriers left out)",
          "利用事業者以外への送信の失敗・メールなしの割合 {}（携帯宛てを除く）", _FAILED),
     Item("passes", _where(_c("passes") & _c("works")), {"own-server": 1.0, "mail-program": 0.5, "device": 0.5},
-         "only {} of its connections failed or carried no mail (mobile carriers left out)",
-         "接続の失敗・メールなしの割合は{}のみ（携帯宛てを除く）", (percent(_c("unproductive_share")),)),
+         "few of its connections failed or carried no mail: {} (mobile carriers left out)",
+         "接続の失敗・メールなしの割合は少ない：{}（携帯宛てを除く）", (percent(_c("unproductive_share")),)),
     Item("few failures", _where(_c("passes") & _c("works") & ~_c("sampled")), {"bot": -1.0},
          "few of its connections fail", "失敗が少ない"),
     Item("accused", _named("accused"), {"bot": 2.0, "own-server": -0.5},
@@ -132,7 +132,7 @@ ITEMS = (
          (_c("rest_refused"),)),
     Item("no mail", _where(_c("no_mail") & _c("hardly_answered")), {"scanner": 2.0},
          "no connection carried as much as a mail ({} established of {})", "メールの大きさの通信がない（成立{}/{}回）",
-         (_c("rest_established"), _c("rest_known"))),
+         (_c("rest_established"), _c("rest_known").round(0).cast(pl.Int64))),
     Item("some mail", _where((_c("rest_mail_sized") > 0) & _REST), {"scanner": -5.0},
          "connections that carried a mail: {}", "メールの大きさの通信 {}回", (_c("rest_mail_sized"),)),
     # ---- whether it answers, and reads ----
@@ -141,7 +141,8 @@ ITEMS = (
          "inbound port-25 sessions answered: {}, peers: {}", "外部からの25番接続{}件に応答（接続元{}か所）",
          (_c("answered_inbound"), _c("inbound_peers"))),
     Item("answers many", _named("answers_many"), {"own-server": 1.5, "bot": -1.0},
-         "it was called on {} days, by at least three peers", "{}日にわたり3か所以上から接続", (_c("inbound_days"),)),
+         "called by at least three peers; days on which it was: {}", "{}日にわたり3か所以上から接続",
+         (_c("inbound_days"),)),
     Item("silent", _named("silent"), {"own-server": -1.0, "bot": 0.5},
          "its own port 25 never answered anybody", "回線側の25番ポートの応答は皆無"),
     Item("reads", _where(_c("program_reading") > 0), {"mail-program": 3.0, "own-server": -0.5},
@@ -156,7 +157,7 @@ ITEMS = (
     # ---- when, and how evenly ----
     Item("often", _where(_HOME & (_c("program_working") >= 2)), {"mail-program": 1.0, "device": 0.5},
          "{} of {} connections with its providers worked", "利用事業者への接続{}回が成立（全{}回）",
-         (_c("program_working"), _c("program_sessions"))),
+         (_c("program_working").round(0).cast(pl.Int64), _c("program_sessions"))),
     Item("once", _where(_c("judged_sessions") == 1), {"mail-program": -1.0, "own-server": -0.5, "device": -2.0},
          "a single connection was seen", "観測された接続は1回のみ"),
     Item("seen little", _where(_c("sampled") & (_c("judged_sessions") < 5) & ~_c("reads") & ~_c("program_named")),
@@ -165,10 +166,10 @@ ITEMS = (
     Item("regular", _where(_c("program_regular") & ~_c("reads")), {"mail-program": -3.0},
          "its connections come at even times, as from a schedule", "接続の時刻が規則的（定時処理のよう）"),
     Item("scheduled", _where(_c("device_gap_variation").is_not_null() | _c("device_minute_spread").is_not_null()),
-         {"device": 2.5}, "even pauses or fixed minutes (pauses vary by {}, minutes of the day by {} min)",
-         "間隔・時刻が規則的（間隔の変動 {}、時刻のばらつき {}分）",
+         {"device": 2.5}, "even pauses or fixed minutes (variation of pauses: {}, spread of the minute of the day: {})",
+         "間隔・時刻が規則的（間隔の変動 {}、時刻のばらつき（分） {}）",
          (percent(_c("device_gap_variation")),
-          _c("device_minute_spread").round(0).cast(pl.Int64).cast(pl.String).fill_null("?"))),
+          _c("device_minute_spread").round(0).cast(pl.Int64).cast(pl.String).fill_null("–"))),
     Item("uniform", _named("device_uniform"), {"device": 2.0, "mail-program": -1.5},
          "messages of even size (they vary by {})", "メールの大きさがほぼ一定（変動 {}）",
          (percent(_c("device_size_variation")),)),
