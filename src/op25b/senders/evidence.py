@@ -25,8 +25,8 @@ def _c(name: str) -> pl.Expr:
 
 
 def percent(share: pl.Expr) -> pl.Expr:
-    """A share as text: whole per cent, `–` where it cannot be told."""
-    return pl.format("{} %", (share * 100).round(0).cast(pl.Int64)).fill_null("–")
+    """A share as text: whole per cent, `?` where it cannot be told."""
+    return pl.format("{} %", (share * 100).round(0).cast(pl.Int64)).fill_null("?")
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ ITEMS = (
          {"device": 2.5}, "even pauses or fixed minutes (variation of pauses: {}, spread of the minute of the day: {})",
          "間隔・時刻が規則的（間隔の変動 {}、時刻のばらつき（分） {}）",
          (percent(_c("device_gap_variation")),
-          _c("device_minute_spread").round(0).cast(pl.Int64).cast(pl.String).fill_null("–"))),
+          _c("device_minute_spread").round(0).cast(pl.Int64).cast(pl.String).fill_null("?"))),
     Item("uniform", _named("device_uniform"), {"device": 2.0, "mail-program": -1.5},
          "messages of even size (they vary by {})", "メールの大きさがほぼ一定（変動 {}）",
          (percent(_c("device_size_variation")),)),
