@@ -95,7 +95,7 @@ def test_rejected_lines_of_the_new_end_are_counted_from_the_beginning(workspace:
     log.write_text(FIRST + "no stamp\n" + SECOND + "none here either\n")
     run(opened)
     assert opened.sql("SELECT line, excerpt FROM rejected ORDER BY line").rows() == [(2, "no stamp"),
-                                                                                     (4, "none here either")]
+                                                                                     (4, "none … …")]
 
 
 def record(user: str, status: str, at: int) -> str:

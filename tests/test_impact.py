@@ -56,6 +56,24 @@ def test_totals_state_their_denominators(tmp_path: Path) -> None:
     assert rows["unattributed (no lease)"] == (2, 12)
 
 
+def test_a_scanner_is_told_and_its_connections_are_no_mail(tmp_path: Path) -> None:
+    """It tries 200 addresses of one network; one answers, and nothing is sent there."""
+    made = new_workspace(tmp_path)
+    swept = [flow(f"198.18.0.1:{4000 + n}", f"192.0.2.{n}:25", f"12:0{n // 50}:{n % 50:02}", flags=SYN, packets=1,
+                  bytes=48) for n in range(1, 200)]
+    answered = [flow("198.18.0.1:4200", "192.0.2.200:25", "12:05", packets=4, bytes=172),
+                flow("192.0.2.200:25", "198.18.0.1:4200", "12:05", packets=3, bytes=170)]
+    load(made, "flow", [*swept, *answered])
+    load(made, "lease_record", [lease("198.18.0.1", "a", "08:00")])
+    load(made, "subscriber_record", [{"subscriber": "a", "plan": "home"}])
+    made.build()
+    columns = ["class", "newly_blocked_established", "needs_notice", "remedy"]
+    assert made.simulate().select(columns).rows() == [("scanner", 1, True, "disinfect")]
+    totals = {row["measure"]: (row["value"], row["low"]) for row in made.simulate(per="total").to_dicts()}
+    assert totals["subscribers who need a notice"] == (1, 1)
+    assert totals["legitimate connections broken (established ones of lines of other classes)"] == (0, 0)
+
+
 def test_no_change_blocks_nothing_new(tmp_path: Path) -> None:
     same = traffic(tmp_path).simulate("proposed", "proposed")
     assert not same["newly_blocked"].any()

@@ -136,13 +136,13 @@ def totals(lines: pl.DataFrame, sums: dict[str, int], all_seen: Seen, *, plan_ru
     sessions = sum(sums.values())
     sure = pl.col("plan").is_not_null() if plan_rules else pl.lit(value=True)
     proven = pl.col("newly_blocked_established") > 0
-    bot = (pl.col("class") == "bot").fill_null(value=False)
+    infected = pl.col("class").is_in(["bot", "scanner"]).fill_null(value=False)
     counts = lines.select(
         *(pl.col(name).sum().alias(name) for name in ("already_blocked", "newly_blocked", "loses_working_mail",
                                                       "needs_notice")),
         (pl.col("newly_blocked") & sure).sum().alias("newly_sure"),
         (pl.col("loses_working_mail") & proven & sure).sum().alias("loses_sure"),
-        (pl.col("needs_notice") & (proven | bot) & sure).sum().alias("notice_sure"),
+        (pl.col("needs_notice") & (proven | infected) & sure).sum().alias("notice_sure"),
     ).row(0, named=True)
     certain = "plan" if plan_rules else None
     rows = [
@@ -193,6 +193,7 @@ def _traffic(lines: pl.DataFrame, newly: int, days: int, per_connection: Estimat
     """Spam-like traffic that goes, and legitimate mail that breaks."""
     bot = (pl.col("class") == "bot").fill_null(value=False)
     alone = bot & (pl.col("classes").list.len() == 1)
+    scanner = (pl.col("class") == "scanner").fill_null(value=False)  # neither spam nor mail
     unclear = (pl.col("class") == "unclear").fill_null(value=True)
     firm = pl.col("confidence").is_in(["medium", "high"]).fill_null(value=False)
     sessions, works = pl.col("newly_blocked_sessions"), pl.col("newly_blocked_established")
@@ -200,8 +201,9 @@ def _traffic(lines: pl.DataFrame, newly: int, days: int, per_connection: Estimat
     row = lines.filter("newly_blocked").select(
         sessions.filter(bot).sum().alias("spam"), sessions.filter(alone).sum().alias("spam_low"),
         sessions.filter(bot | unclear).sum().alias("spam_high"),
-        works.filter(~bot & ~unclear).sum().alias("mail"),
-        works.filter(~bot & ~unclear & firm).sum().alias("mail_low"), maybe.filter(~alone).sum().alias("mail_high"),
+        works.filter(~bot & ~scanner & ~unclear).sum().alias("mail"),
+        works.filter(~bot & ~scanner & ~unclear & firm).sum().alias("mail_low"),
+        maybe.filter(~alone & ~scanner).sum().alias("mail_high"),
     ).row(0, named=True)
     of = "connections newly blocked"
     found = [
