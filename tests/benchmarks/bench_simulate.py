@@ -100,7 +100,8 @@ PEER_DAY = f"""
 SESSION = f"""
     SELECT day, 'out' AS direction, subscriber, 'attributed' AS attribution, '198.18.0.1' AS line_ip, 6 AS protocol,
         '198.18.0.1' AS client_ip, (1024 + n % 60000)::INTEGER AS client_port, k.ip AS server_ip, k.key AS server_key,
-        port::INTEGER AS server_port, first_seen + to_seconds(nth * 60) AS first_seen,
+        0::BIGINT AS client_number, k.number::BIGINT AS server_number, port::INTEGER AS server_port,
+        first_seen + to_seconds(nth * 60) AS first_seen,
         first_seen + to_seconds(nth * 60 + 3) AS last_seen, 1::BIGINT AS records, 10::BIGINT AS client_packets,
         4000::BIGINT AS client_bytes, 9::BIGINT AS server_packets, 900::BIGINT AS server_bytes,
         0 AS futile, 1 AS sampling_interval, NULL::SMALLINT AS forwarding_status, 'nas1' AS exporter,
@@ -111,15 +112,15 @@ SESSION = f"""
 """
 SERVER = """
     CREATE TABLE server AS SELECT * FROM (VALUES
-        ('own-relay', '203.0.113.1', '00000000000000000000ffffcb007101', NULL),
-        ('known-provider', '198.51.100.70', '00000000000000000000ffffc6336446', '587'),
-        ('mobile-carrier', '198.51.100.1', '00000000000000000000ffffc6336401', NULL),
-        ('other', '192.0.2.25', '00000000000000000000ffffc0000219', NULL)
-    ) AS s(destination_group, ip, key, submission)
+        ('own-relay', '203.0.113.1', '00000000000000000000ffffcb007101', NULL, 4),
+        ('known-provider', '198.51.100.70', '00000000000000000000ffffc6336446', '587', 3),
+        ('mobile-carrier', '198.51.100.1', '00000000000000000000ffffc6336401', NULL, 2),
+        ('other', '192.0.2.25', '00000000000000000000ffffc0000219', NULL, 1)
+    ) AS s(destination_group, ip, key, submission, number)
 """
 DESTINATION = """
     SELECT $day::DATE AS day, ip AS dst_ip, key AS dst_key, destination_group, destination_group AS name,
-        destination_group AS organisation, submission, NULL::VARCHAR AS pop
+        destination_group AS organisation, submission, NULL::VARCHAR AS pop, number::BIGINT AS number
     FROM server
 """
 FLOW = """
@@ -142,7 +143,7 @@ MESSAGE = f"""
         first_seen AS accepted_at, '198.18.0.1' AS client_ip, port::INTEGER AS listener_port,
         NULL::VARCHAR AS auth_mechanism, NULL::VARCHAR AS auth_user, 'example.jp' AS sender_domain,
         1000::BIGINT AS size_bytes, 1 AS recipients, 1::BIGINT AS sent, 0::BIGINT AS deferred, 0::BIGINT AS bounced,
-        0::BIGINT AS expired, 0::BIGINT AS rejected, true AS removed, true AS own_line, subscriber
+        0::BIGINT AS expired, 0::BIGINT AS rejected, 0::BIGINT AS policy, true AS removed, true AS own_line, subscriber
     FROM (SELECT *, unnest(range(established::BIGINT)) FROM ({COUNTED})
           WHERE destination_group = 'own-relay' AND n % 10 = 0)
 """
