@@ -27,7 +27,7 @@ def status(workspace: Workspace) -> pl.DataFrame:
     """One row per stored table: table, rows, first_day, last_day, days, version, row (what a row is)."""
     lake = Lake(workspace.lake_path)
     meanings = {name: table.row for name, table in schema.RAW.items()}
-    meanings |= {name: p.row for name, p in pipelines().items() if p.build != "view"}
+    meanings |= {name: p.row for name, p in pipelines().items() if p.stored}
     rows = []
     for name, meaning in meanings.items():
         days = lake.days(name) if lake.partitioned(name) else []
