@@ -1,10 +1,14 @@
 -- row: one line's mails that one of the own servers refused for policy (status code 5.7.x, RFC 3463: security or policy)
 --      at one moment, before they had a queue id, as most servers do; what was refused later is in `message`
 -- build: day
+--
+-- On 587 and 465 a program that does not log in is refused with the same code (5.7.1, access denied): that is a setting
+-- to mend and no verdict on its mail, so there only refusals of those who logged in count.
 WITH refusal AS (
     SELECT day, "at", mta_host, client_key, count(*) AS refusals
     FROM mail_event
     WHERE event = 'rejected' AND queue_id IS NULL AND dsn LIKE '5.7.%' AND client_key IS NOT NULL
+        AND (coalesce(listener_port, 25) = 25 OR auth_user IS NOT NULL)
     GROUP BY day, "at", mta_host, client_key
 ),
 line AS (

@@ -180,30 +180,32 @@ def test_the_own_relays_verdicts_count(tmp_path: Path) -> None:
     """a sends by its provider on 25; the own relay refuses ten of its messages as spam (5.7.1).
 
     b, too, but its refusals are of unknown users: no verdict on spam. c is refused before its mails have a queue id.
+    d tries 587 without logging in, which is refused with the same code.
     """
     opened = new_workspace(tmp_path)
     rows, events = [], []
-    for name, address, dsn in zip("abc", ("198.18.0.1", "198.18.0.2", "198.18.0.3"), ("5.7.1", "5.1.1", "5.7.1"),
-                                  strict=True):
+    for number, (name, dsn) in enumerate(zip("abcd", ("5.7.1", "5.1.1", "5.7.1", "5.7.1"), strict=True), 1):
+        address = f"198.18.0.{number}"
         for n in range(3):
             rows += both(f"{address}:{4000 + n}", "198.51.100.70:25", f"1{n}:00")
         for n in range(10):
             key, when = f"{name}{n}", f"12:{n:02}:00"
-            if name == "c":
-                events.append(event("rejected", when, None, client_ip=address, dsn=dsn))
+            if name in "cd":
+                port = 25 if name == "c" else 587
+                events.append(event("rejected", when, None, client_ip=address, dsn=dsn, listener_port=port))
                 continue
             events += [event("accepted", when, key, client_ip=address),
                        event("queued", when, key, size_bytes=900, recipients=1),
                        event("delivery", when, key, status="bounced", dsn=dsn), event("removed", when, key)]
     load(opened, "flow", rows)
     load(opened, "mail_event", events)
-    load(opened, "lease_record", [lease(f"198.18.0.{n}", name, "08:00") for n, name in enumerate("abc", 1)])
+    load(opened, "lease_record", [lease(f"198.18.0.{n}", name, "08:00") for n, name in enumerate("abcd", 1)])
     opened.build()
     found = {row["subscriber"]: row for row in opened.findings().iter_rows(named=True)}
     columns = ("classes", "relay_sprt", "relay_bounced", "relay_rejected")
-    assert [tuple(found[name][column] for column in columns) for name in "abc"] == [
+    assert [tuple(found[name][column] for column in columns) for name in "abcd"] == [
         (["bot", "mail-program"], "bot", 10, 0), (["mail-program"], None, 10, 0),
-        (["bot", "mail-program"], "bot", 0, 10)]
+        (["bot", "mail-program"], "bot", 0, 10), (["mail-program"], None, 0, 0)]
 
 
 def test_no_share_is_a_number_that_is_none(days: OpenWorkspace) -> None:
