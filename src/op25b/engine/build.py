@@ -7,10 +7,10 @@ What was made is noted after each table: a build that is killed goes on where it
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from op25b.engine import duckdb as engine
 from op25b.engine.fingerprints import Fingerprints
@@ -35,10 +35,22 @@ class Built:
     rows: int
 
 
+class Engine(Protocol):
+    """What runs the pipelines; the commits and the fingerprints of a build are the same on every engine."""
+
+    def write(self, pipeline: Pipeline, days: Sequence[date | None]) -> tuple[pa.Schema, list[Part]]:
+        """Run one pipeline for some days, or once (`[None]`): the table's columns and new files, for `Lake.put`."""
+        ...
+
+
 def build(workspace: Workspace, since: date | None = None, until: date | None = None,
-          progress: Progress = lambda _table, _done, _all: None) -> list[Built]:
-    """Make every derived table that is out of date, for days from `since` to `until` (both included) where given."""
+          progress: Progress = lambda _table, _done, _all: None, runner: Engine | None = None) -> list[Built]:
+    """Make every derived table that is out of date, for days from `since` to `until` (both included) where given.
+
+    `runner` runs the pipelines, DuckDB by default.
+    """
     lake = Lake(workspace.lake_path)
+    runner = runner or OnDuckDB(workspace, lake)
     with lake.writing("build"):
         fingerprints = Fingerprints(workspace, lake)
         wanted = [day for day in fingerprints.days if (since or day) <= day <= (until or day)]
@@ -49,7 +61,7 @@ def build(workspace: Workspace, since: date | None = None, until: date | None = 
             candidates: list[date | None] = [*wanted] if pipeline.build == "day" else [None]
             stale = [day for day in candidates if fingerprints.stale(pipeline, day)]
             if stale:
-                done.append(_make(workspace, lake, fingerprints, pipeline, stale))
+                done.append(_make(workspace, lake, fingerprints, pipeline, stale, runner=runner))
             if pipeline.name == "lease":
                 fingerprints.add_lease_days(_with_table(workspace, lake, "lease"))
         progress("", len(stored), len(stored))
@@ -88,20 +100,34 @@ def _with_table(workspace: Workspace, lake: Lake, table: str) -> Iterator[DuckDB
 
 
 def _make(workspace: Workspace, lake: Lake, fingerprints: Fingerprints, pipeline: Pipeline,
-          parts: list[date | None]) -> Built:
+          parts: list[date | None], *, runner: Engine) -> Built:
     """Run one pipeline, day by day or once, and store its rows in one commit."""
-    connection = engine.connect(workspace)
+    columns, files = runner.write(pipeline, parts)
+    days = None if pipeline.build == "whole" else [day for day in parts if day is not None]
+    lake.put(pipeline.name, columns, files, days)
+    connection = next(_with_table(workspace, lake, pipeline.name))
     try:
-        engine.parameters(connection, workspace)
-        written = [_write(connection, lake, workspace, pipeline, day) for day in parts]
-        files = [file for file, _ in written if file is not None]
-        days = None if pipeline.build == "whole" else [day for day in parts if day is not None]
-        lake.put(pipeline.name, written[0][1], files, days)
-        engine.view(connection, lake, pipeline.name)
         fingerprints.remember(pipeline, parts, connection)
     finally:
         connection.close()
     return Built(pipeline.name, days, sum(file.rows for file in files))
+
+
+class OnDuckDB:
+    """Runs pipelines in this process."""
+
+    def __init__(self, workspace: Workspace, lake: Lake) -> None:
+        self._workspace, self._lake = workspace, lake
+
+    def write(self, pipeline: Pipeline, days: Sequence[date | None]) -> tuple[pa.Schema, list[Part]]:
+        """Run one pipeline, day by day or once; its columns, and a file for each run that gave rows."""
+        connection = engine.connect(self._workspace)
+        try:
+            engine.parameters(connection, self._workspace)
+            written = [_write(connection, self._lake, self._workspace, pipeline, day) for day in days]
+        finally:
+            connection.close()
+        return written[0][1], [file for file, _ in written if file is not None]
 
 
 def _write(connection: DuckDBPyConnection, lake: Lake, workspace: Workspace, pipeline: Pipeline,
