@@ -14,7 +14,8 @@ SOURCE = Path(__file__).resolve().parents[1] / "src" / "op25b"
 FLOORS = [
     {"errors", "assets", "memo", "sequential"},
     {"workspace", "keyfile"},
-    {"schema", "pseudonyms", "texts", "output", "small_cells"},
+    {"schema", "pseudonyms", "texts", "output", "small_cells", "durable"},
+    {"versions"},
     {"scaffold", "readers", "lake"},
     {"ingest", "synth"},
     {"engine", "inspection", "privacy"},

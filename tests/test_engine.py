@@ -59,9 +59,9 @@ def from_nothing(opened: OpenWorkspace) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def test_nothing_new_makes_nothing(opened: OpenWorkspace) -> None:
-    version = opened.lake.total_version()
+    version = opened.lake.number()
     assert made(opened) == {}
-    assert opened.lake.total_version() == version
+    assert opened.lake.number() == version
 
 
 def test_a_new_day_makes_that_day(opened: OpenWorkspace) -> None:

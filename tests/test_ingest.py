@@ -94,10 +94,10 @@ def test_accounting(opened: Workspace) -> None:
 def test_twice_changes_nothing(opened: Workspace) -> None:
     ingest(opened)
     before = {path: path.stat().st_mtime_ns for path in opened.lake_path.rglob("*") if path.is_file() and path.suffix != ".json"}
-    version = Lake(opened.lake_path).total_version()
+    version = Lake(opened.lake_path).number()
     assert set(states(ingest(opened)).values()) == {"known"}
     assert counts(opened) == ALL
-    assert Lake(opened.lake_path).total_version() == version
+    assert Lake(opened.lake_path).number() == version
     assert all(path.stat().st_mtime_ns == then for path, then in before.items() if path.name != ".writer")
 
 

@@ -1,8 +1,9 @@
 """The tables on disk: Delta tables, appended exactly once, derived days replaced atomically.
 
 An append carries an application transaction per input file (its SHA-256), written in the same commit as the rows:
-a file whose transaction is present is in the table, whole, and is never appended again. Readers take a snapshot and
-never wait; one writer at a time holds the lake.
+a file whose transaction is present is in the table, whole, and is never appended again. One writer at a time holds
+the lake, and what it did becomes a lake version when it is done (see `op25b.versions`). Readers never wait: `snapshot`
+opens every table as it was in one lake version.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,8 +21,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 from uuid import uuid4
 
-from op25b import keyfile
+from op25b import durable, keyfile, versions
 from op25b.errors import LakeError
+from op25b.versions import Version
+from op25b.workspace import Workspace
 
 if TYPE_CHECKING:
     import arro3.core
@@ -33,6 +37,8 @@ if TYPE_CHECKING:
 _MOSTLY_DISTINCT = frozenset({"at", "first_seen", "last_seen", "queue_id", "size_bytes", "bytes"})
 # Raw rows stand in the order of time, so the least and the greatest of other columns tell no file from another.
 _TIMES = frozenset({"at", "first_seen", "last_seen", "start", "end"})
+_COMMIT = re.compile(r"(\d{20})\.(?:json|checkpoint)")
+_DAY = "day="
 
 
 @dataclass(frozen=True)
@@ -44,34 +50,69 @@ class Part:
     day: date | None
 
 
-class Lake:
-    """The Delta tables below one directory."""
+def snapshot(workspace: Workspace) -> Lake:
+    """The lake to read: at the version the workspace asks for, else at the newest one."""
+    root = workspace.lake_path
+    version = versions.newest(root) if workspace.version is None else versions.load(root, workspace.version)
+    return Lake(root, version)
 
-    def __init__(self, root: Path) -> None:
+
+class Lake:
+    """The Delta tables below one directory: as they are now, or `at` a lake version, which can only be read."""
+
+    def __init__(self, root: Path, at: Version | None = None) -> None:
         self.root = root
+        self._at = at
+        self._opened: dict[str, DeltaTable] = {}
+        self._gone: dict[str, date] | None = None
+        self._held = False
 
     def tables(self) -> list[str]:
         """Names of the tables that exist."""
+        if self._at is not None:
+            return sorted(self._at.tables)
         return sorted(path.parent.name for path in self.root.glob("*/_delta_log"))
 
     def delta(self, table: str) -> DeltaTable | None:
-        """The table's current snapshot, or None while nothing was ever written to it."""
+        """The table's snapshot, or None while nothing was ever written to it."""
         from deltalake import DeltaTable
 
-        return DeltaTable(self._uri(table)) if (self.root / table / "_delta_log").is_dir() else None
+        if self._at is None:
+            return DeltaTable(self._uri(table)) if (self.root / table / "_delta_log").is_dir() else None
+        if table not in self._at.tables:
+            return None
+        if table not in self._opened:
+            self._opened[table] = self._as_it_was(table, self._at)
+        return self._opened[table]
+
+    def _as_it_was(self, table: str, at: Version) -> DeltaTable:
+        from deltalake import DeltaTable
+        from deltalake.exceptions import DeltaError, TableNotFoundError
+
+        try:
+            return DeltaTable(self._uri(table), version=at.tables[table])
+        except (DeltaError, TableNotFoundError, OSError):
+            msg = (f"{self.root}: lake version {at.number} has no table {table} any more: its rows of then were "
+                   "removed from disk by 'op25b expire', or by hand\n"
+                   "  use a later version; 'op25b status' names the newest")
+            raise LakeError(msg) from None
 
     def _uri(self, table: str) -> str:
         """The table's place as delta-rs wants it: a URI, so that any directory name works."""
         return (self.root / table).resolve().as_uri()
 
     def files(self, table: str, days: Iterable[date] | None = None) -> list[str]:
-        """Parquet files of the current snapshot, of the given days only where the table is partitioned by day."""
+        """Parquet files of the snapshot, of the given days only where the table is partitioned by day.
+
+        Days that have expired since are gone from earlier lake versions too.
+        """
         delta = self.delta(table)
         if delta is None:
             return []
-        if days is None or delta.metadata().partition_columns != ["day"]:
+        if not self.partitioned(table) or (days is None and self._expired_since(table) is None):
             return [_path(uri) for uri in delta.file_uris()]
-        wanted = [str(day) for day in days]
+        asked = None if days is None else set(days)
+        wanted = [str(day) for day in self.days(table) if asked is None or day in asked]
         found = delta.file_uris(file_pruning_predicate=[("day", "in", wanted)]) if wanted else []
         return [_path(uri) for uri in found]
 
@@ -89,24 +130,70 @@ class Lake:
 
     def days(self, table: str) -> list[date]:
         """Local days that have rows in a table partitioned by day, sorted."""
-        delta = self.delta(table)
+        delta, gone = self.delta(table), self._expired_since(table)
         if delta is None:
             return []
-        return sorted({date.fromisoformat(partition["day"]) for partition in delta.partitions()})
+        found = {date.fromisoformat(partition["day"]) for partition in delta.partitions()}
+        return sorted(day for day in found if gone is None or day > gone)
 
     def rows(self, table: str) -> int:
         """Number of rows of the table, from the log alone."""
         delta = self.delta(table)
-        return 0 if delta is None else delta.count()
+        if delta is None:
+            return 0
+        if self._expired_since(table) is None:
+            return delta.count()
+        kept = set(self.days(table))
+        return sum(rows for _, day, rows, _ in self.contents(table) if day in kept)
+
+    def contents(self, table: str) -> list[tuple[str, date | None, int, int]]:
+        """The files of the snapshot: path below the table's directory, day, rows, bytes."""
+        delta = self.delta(table)
+        if delta is None:
+            return []
+        actions = delta.get_add_actions(flatten=True)
+        columns = {name: actions.column(name).to_pylist() for name in actions.schema.names}
+        days = columns.get("partition.day", [None] * len(columns["path"]))
+        return [(unquote(path), day, rows or 0, size) for path, day, rows, size in zip(
+            columns["path"], days, columns["num_records"], columns["size_bytes"], strict=True)]
+
+    def horizons(self) -> dict[str, date]:
+        """Table → the last day of which it keeps nothing, of those tables of which rows have expired."""
+        files = Lake(self.root).files("expired")
+        if not files:
+            return {}
+        import polars as pl
+
+        rows = pl.read_parquet(files, glob=False).group_by("table_name").agg(pl.col("expired_until").max())
+        return dict(rows.iter_rows())
+
+    def _expired_since(self, table: str) -> date | None:
+        """The last day of a table that may be in this lake version's log, but not on disk any more."""
+        if self._at is None:
+            return None
+        if self._gone is None:
+            self._gone = self.horizons()
+        return self._gone.get(table)
 
     def version(self, table: str) -> int | None:
         """Delta version of the table, or None while it does not exist."""
-        delta = self.delta(table)
-        return None if delta is None else delta.version()
+        if self._at is not None:
+            return self._at.tables.get(table)
+        return self.table_versions().get(table)
 
-    def total_version(self) -> int:
-        """A number that grows with every commit to any table."""
-        return sum((self.version(table) or 0) + 1 for table in self.tables())
+    def table_versions(self) -> dict[str, int]:
+        """Table → its Delta version now, from the names in its log."""
+        found = {}
+        for log in self.root.glob("*/_delta_log"):
+            commits = [int(name[1]) for entry in os.scandir(log) if (name := _COMMIT.match(entry.name))]
+            if commits:
+                found[log.parent.name] = max(commits)
+        return found
+
+    def number(self) -> int:
+        """The number of this lake version, of the newest one where the lake is read as it is; 0 while there is none."""
+        at = self._at or versions.newest(self.root)
+        return 0 if at is None else at.number
 
     def holds(self, table: str, transactions: Iterable[str]) -> set[str]:
         """Those of `transactions` whose rows the table holds."""
@@ -129,6 +216,7 @@ class Lake:
             commit_properties=properties,
             writer_properties=_written(rows.schema.names, measured=_TIMES),
         )
+        self._committed(table)
 
     def replace(self, table: str, rows: Rows) -> None:
         """Replace the whole table in one commit."""
@@ -141,6 +229,7 @@ class Lake:
             schema_mode="overwrite",
             writer_properties=_written(rows.schema.names),
         )
+        self._committed(table)
 
     def part_path(self, table: str, day: date | None) -> Path:
         """Where a new file of a table's day, or of a table made as a whole, is to be written before `put`."""
@@ -154,7 +243,8 @@ class Lake:
         """Put files already written in the place of the given days, or of the whole table, in one commit.
 
         `schema` is that of the table, `day` included. Where the columns changed (another version of op25b wrote the
-        table) the other days go too: their fingerprints are out of date as well, so `build` makes them anew.
+        table) the other days go too: their fingerprints are out of date as well, so `build` makes them anew. Days it
+        cannot make any more, as rows have expired, stay and lack what is new; a `LakeError` where a type changed.
         """
         from deltalake import Schema
         from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
@@ -170,11 +260,39 @@ class Lake:
         delta = self.delta(table)
         if delta is None:
             create_table_with_add_actions(self._uri(table), columns, added, "error", partition_by)
+            self._committed(table)
             return
-        same = {f.name: f.type for f in delta.schema().fields} == {f.name: f.type for f in columns.fields}
-        filters = [("day", "in", [day.isoformat() for day in days])] if same and days is not None else None
+        before, after = ({field.name: field.type for field in each.fields} for each in (delta.schema(), columns))
+        replaced = days
+        if days is not None and before != after:
+            final = self._final_days(table, days)
+            if changed := [name for name in before.keys() & after if final and before[name] != after[name]]:
+                msg = (f"{self.root}: {min(changed)} in {table} has another type now, and the days until {max(final)} "
+                       f"cannot be made anew, as rows they were made from have expired\n"
+                       f"  give them up with 'op25b expire' ({table} under [retention]), or use the older op25b")
+                raise LakeError(msg)
+            replaced = sorted({*days, *self.days(table)} - final) if final else None
+        filters = None if replaced is None else [("day", "in", [day.isoformat() for day in replaced])]
         actions: list[AddAction | RemoveAction] = [*added]
         delta.create_write_transaction(actions, "overwrite", columns, partition_by, filters)
+        self._committed(table)
+
+    def _final_days(self, table: str, days: Sequence[date]) -> set[date]:
+        """Days of a derived table, beside those made now, that no build can make again."""
+        until = max(self.horizons().values(), default=date.min)
+        return {day for day in self.days(table) if day <= until} - set(days)
+
+    def _committed(self, table: str) -> None:
+        """Make a commit last; one that nobody holds the lake for is a lake version of its own."""
+        durable.sync_commit(self.root / table)
+        if not self._held:
+            self._note("commit")
+
+    def _note(self, by: str) -> None:
+        """Make a lake version of the tables as they are now, unless nothing has changed."""
+        newest, now = versions.newest(self.root), self.table_versions()
+        if newest is None or newest.tables != now:
+            versions.note(self.root, by, now)
 
     def rewrite(self, table: str, rows: pa.RecordBatchReader, transaction: str) -> None:
         """Replace all rows of a table in one commit that also records `transaction`; those of files stay recorded."""
@@ -186,12 +304,18 @@ class Lake:
             mode="overwrite",
             partition_by=["day"] if rows.schema.names[0] == "day" else None,
             commit_properties=CommitProperties(app_transactions=[Transaction(app_id=transaction, version=1)]),
-            writer_properties=_written(rows.schema.names),
+            writer_properties=_written(rows.schema.names, measured=_TIMES),
         )
+        self._committed(table)
 
     @contextmanager
     def writing(self, purpose: str) -> Iterator[None]:
-        """Hold the lake as its only writer; a second writer gets a `LakeError` that names the first."""
+        """Hold the lake as its only writer; a second writer gets a `LakeError` that names the first.
+
+        What is done makes one lake version at the end; what an error or a kill left undone comes with the next.
+        Where the writer before was killed, the lake is first looked over for what a power failure lost. A full disk is
+        a `LakeError`.
+        """
         self.root.mkdir(parents=True, exist_ok=True)
         if purpose != keyfile.COMMAND:
             keyfile.refuse_rotating(self.root)
@@ -203,10 +327,28 @@ class Lake:
                 holder = os.read(descriptor, 200).decode("utf-8", "replace").strip() or "another process"
                 msg = f"{self.root}: {holder} is writing to the lake\n  wait until it is done, then try again"
                 raise LakeError(msg) from None
-            os.ftruncate(descriptor, 0)
-            os.write(descriptor, f"'op25b {purpose}' (process {os.getpid()})\n".encode())
+            killed = os.fstat(descriptor).st_size > 0
+            mine = f"'op25b {purpose}' (process {os.getpid()})\n".encode()
+            os.pwrite(descriptor, mine, 0)
+            os.ftruncate(descriptor, len(mine))
+            os.fsync(descriptor)
+            if killed:
+                durable.take_back_lost(self.root)
+            if versions.newest(self.root) is None:  # readers need one to stay with while this goes on
+                versions.note(self.root, purpose, self.table_versions())
+            self._held = True
             yield
+            self._note(purpose)
+            os.ftruncate(descriptor, 0)
+        except Exception as error:
+            if isinstance(error, LakeError) or not durable.is_full(error):
+                raise
+            msg = (f"{durable.where_full(error) or self.root}: no room is left on the disk, or within a limit for this "
+                   "user, for what is to be written\n"
+                   "  make room, then run the same command again: it goes on where it was")
+            raise LakeError(msg) from error
         finally:
+            self._held = False
             os.close(descriptor)
 
 

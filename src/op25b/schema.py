@@ -199,7 +199,22 @@ REJECTED = Table(
     ),
 )
 
-RAW = {t.name: t for t in (FLOW, MAIL_EVENT, LEASE_RECORD, SUBSCRIBER_RECORD, SOURCE_FILE, REJECTED)}
+EXPIRED = Table(
+    "expired",
+    "rows of one table and input file that were removed because their days of retention were over; also of a day table",
+    (
+        Column("at", TIME, "when they were removed, UTC"),
+        Column("table_name", pl.String, "the table"),
+        Column("source", pl.String, "SHA-256 of the input file; NULL for a derived table", nullable=True),
+        Column("first_day", pl.Date, "first local day of the rows; NULL where they have no time", nullable=True),
+        Column("last_day", pl.Date, "last local day of the rows", nullable=True),
+        Column("rows_expired", pl.Int64, "how many they were"),
+        Column("expired_until", pl.Date, "last local day of which the table keeps nothing since"),
+        Column("days_kept", pl.Int32, "days of [retention] by which they went"),
+    ),
+)
+
+RAW = {t.name: t for t in (FLOW, MAIL_EVENT, LEASE_RECORD, SUBSCRIBER_RECORD, SOURCE_FILE, REJECTED, EXPIRED)}
 
 
 def raw_table(name: str) -> Table:

@@ -354,6 +354,35 @@ class Privacy(Settings):
     small_cell: Annotated[int, Field(ge=1)] = 5
 
 
+Days = Annotated[int, Field(ge=1)]
+
+
+class Retention(Settings):
+    """`[retention]`: how many days rows are kept, by table; what is not named is kept. `op25b expire` removes the rest.
+
+    Leases count from their end, subscriber lists from when a later one took their place, rejected rows from when they
+    were read, all others from the day of their traffic. `versions`: days that `op25b compact` keeps a lake version
+    after a newer one was made.
+    """
+
+    flow: Days | None = None
+    mail_event: Days | None = None
+    lease_record: Days | None = None
+    subscriber_record: Days | None = None
+    rejected: Days | None = None
+    address: Days | None = None
+    destination: Days | None = None
+    message: Days | None = None
+    session: Days | None = None
+    relay_refusal: Days | None = None
+    relay_day: Days | None = None
+    contact_day: Days | None = None
+    peer_day: Days | None = None
+    sampled_day: Days | None = None
+    sender_day: Days | None = None
+    versions: Annotated[float, Field(ge=0)] = 7
+
+
 class DuckDB(Settings):
     """`[engine.duckdb]`."""
 
@@ -387,6 +416,7 @@ class Config(Settings):
     quality: Quality = Quality()
     support: Support = Support()
     privacy: Privacy = Privacy()
+    retention: Retention = Retention()
     engine: Engine = Engine()
 
     @model_validator(mode="after")
@@ -415,11 +445,19 @@ def _known_end(problem: str, end: str, known: set[str]) -> None:
 
 
 class Workspace:
-    """A directory with `op25b.toml`; knows where its lake, key and inputs are, and nothing else."""
+    """A directory with `op25b.toml`; knows where its lake, key and inputs are, and nothing else.
 
-    def __init__(self, root: Path, config: Config) -> None:
+    `version` is the lake version that is read, the newest one where it is None; what writes does not look at it.
+    """
+
+    def __init__(self, root: Path, config: Config, version: int | None = None) -> None:
         self.root = root
         self.config = config
+        self.version = version
+
+    def at(self, version: int | None) -> Workspace:
+        """The same workspace, of which one lake version is read."""
+        return Workspace(self.root, self.config, version)
 
     @classmethod
     def load(cls, root: Path | str) -> Workspace:

@@ -79,7 +79,7 @@ def test_proposed_for_cisco(opened: OpenWorkspace) -> None:
 
 def test_it_says_where_it_comes_from(opened: OpenWorkspace) -> None:
     head = [line for line in text(opened, "proposed").splitlines() if line.startswith("!")]
-    version = opened.lake.total_version()
+    version = opened.lake.number()
     assert re.fullmatch(rf"! op25b: policy proposed, version [0-9a-f]{{12}}, lake version {version}", head[0])
     assert head[1] == "! 4 rules: 8 address pairs as stated, 7 after neighbouring networks were merged"
     assert "1 of 3 lines are known by the address of their last session" in head[2]

@@ -108,7 +108,7 @@ def status(form: FormatOption = "table") -> None:
 
         sys.stdout.write("\n")
         show(coverage(workspace.workspace), form)
-        say(f"lake version: {workspace.lake.total_version()}")
+        say(f"lake version: {workspace.lake.number()}")
         say(f"quality: {quality_state(workspace.workspace)}")
 
 

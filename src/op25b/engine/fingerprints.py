@@ -11,14 +11,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from op25b import schema
 from op25b.engine import duckdb as engine
-from op25b.engine.pipelines import PARAMETERS, Pipeline, direct_inputs, ingredients, pipelines
+from op25b.engine.pipelines import PARAMETERS, Pipeline, all_inputs, direct_inputs, ingredients, pipelines
 from op25b.engine.reference import destination_networks
 from op25b.lake import Lake
 from op25b.workspace import Workspace
@@ -52,10 +52,20 @@ class Fingerprints:
                           "mail_size": str(config.findings.mail_min_bytes),
                           "sequential_test": str(config.findings.sequential_test)}
         self.days: list[date] = sorted({*lake.days("flow"), *lake.days("mail_event")})
+        self._expired = lake.horizons()
 
     def stale(self, pipeline: Pipeline, day: date | None) -> bool:
-        """Whether a part is out of date."""
+        """Whether a part is out of date and can be made: what read rows that have expired since stays as it is."""
+        if day is not None and self._is_final(pipeline, day):
+            return False
         return self._made.get((pipeline.name, _part(day))) != self._now(pipeline, day)
+
+    def _is_final(self, pipeline: Pipeline, day: date) -> bool:
+        """Whether the day, or what of its margin it was once made with, has expired of a table it is made from."""
+        made = (pipeline.name, _part(day)) in self._made
+        reach = -(-pipeline.margin // timedelta(days=1)) if made else 0
+        return any(day <= until + timedelta(days=reach) for table, until in self._expired.items()
+                   if table == pipeline.name or table in all_inputs(pipeline.name))
 
     def remember(self, pipeline: Pipeline, days: Sequence[date | None], connection: DuckDBPyConnection) -> None:
         """Note that parts were made, and store it; `connection` has a view of a table made as a whole."""
@@ -107,7 +117,8 @@ class Fingerprints:
             if read in PARAMETERS:
                 parts.append(self._settings[read])
             elif read in _KIND_OF:
-                parts.append(read + " " + " ".join(self._touching(read, between)))
+                gone = [f"expired {self._expired[read]}"] if day is None and read in self._expired else []
+                parts.append(read + " " + " ".join([*self._touching(read, between), *gone]))
             elif read in pipelines():
                 parts.append(read + " " + self._of(pipelines()[read], day))
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
@@ -119,7 +130,9 @@ class Fingerprints:
             return self._made.get((read.name, part if read.name != "lease" or day is not None else ""), "")
         if day is not None:
             return self._made.get((read.name, _part(day)), "")
-        return " ".join(f"{part}={made}" for (name, part), made in sorted(self._made.items()) if name == read.name)
+        gone = str(self._expired.get(read.name, ""))
+        return " ".join(f"{part}={made}" for (name, part), made in sorted(self._made.items())
+                        if name == read.name and part > gone)
 
     def _touching(self, raw: str, between: tuple[datetime, datetime] | None) -> list[str]:
         """Hashes of the input files with rows in a raw table, those of a span of time only where one is given."""

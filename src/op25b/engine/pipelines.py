@@ -90,3 +90,16 @@ def direct_inputs(name: str) -> set[str]:
     passed = {pipeline.name for pipeline in made if not pipeline.stored}
     read = set(pipelines()[name].reads).union(*(pipeline.reads for pipeline in made if not pipeline.stored))
     return read - passed
+
+
+@functools.cache
+def all_inputs(name: str) -> set[str]:
+    """Every table a derived table is made from, raw or derived, near or far."""
+    found: set[str] = set()
+    todo = [*pipelines()[name].reads]
+    while todo:
+        current = todo.pop()
+        if current not in found:
+            found.add(current)
+            todo += pipelines()[current].reads if current in pipelines() else ()
+    return found - set(PARAMETERS)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from op25b.engine.build import is_built, is_stale
-from op25b.lake import Lake
+from op25b.lake import snapshot
 from op25b.policy.acl import AccessList, Direction, Scope, access_list, required
 from op25b.policy.lint import Finding, lint
 from op25b.policy.ranges import Family
@@ -90,7 +90,7 @@ def _named(workspace: Workspace, name: str) -> Policy:
 
 
 def _origin(workspace: Workspace, name: str, policy: Resolved) -> list[str]:
-    return [f"op25b: policy {name}, version {policy.version}, lake version {Lake(workspace.lake_path).total_version()}"]
+    return [f"op25b: policy {name}, version {policy.version}, lake version {snapshot(workspace).number()}"]
 
 
 def _counts(made: AccessList) -> list[str]:
