@@ -1,19 +1,22 @@
 """Input files → reader → lake, each file exactly once, with an accounting row per file.
 
 Files are told apart by their kind and the SHA-256 of their content, decompressed; of a log that has grown only the new
-end is read. Within one group of files the rows are written first, the rejected rows next and the accounting last, each
-commit carrying the files' names as transactions: after a crash at any point the next run finds which of the three a
-file still lacks.
+end is read. The rows of a group of files are one commit, and those that could not be read and the accounting follow in
+two more, each carrying the files' names as transactions. A journal (`ingest.journal`), written before the first of the
+three, has what the other two say: after a crash at any point the next run first finishes what was begun, whatever
+became of the files since, and only then looks for what is new.
 
 Several files are read at a time, and reading, parsing and writing overlap.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -21,6 +24,7 @@ from arro3.core import RecordBatchReader, Table
 
 from op25b import schema
 from op25b.ingest.files import FileResult, Hashes, NewFile, plan, source_of
+from op25b.ingest.journal import Journal
 from op25b.ingest.reading import HELD_BYTES, WORKERS, Job, together
 from op25b.lake import Lake
 from op25b.pseudonyms import Pseudonyms
@@ -58,6 +62,8 @@ def ingest(workspace: Workspace, progress: Callable[[Progress], None] = lambda _
     lake = Lake(workspace.lake_path)
     with lake.writing("ingest"):
         pseudonyms = Pseudonyms.load(workspace.key_path, lake.root, writes=True)
+        shutil.rmtree(_scratch(workspace), ignore_errors=True)  # parts of logs that a killed run left
+        Journal(lake).finish()
         hashes = Hashes(workspace.lake_path / ".hashes.json")
         results, new = plan(workspace, lake, hashes)
         state = Progress(len(new), sum(file.result.bytes for file in new))
@@ -67,6 +73,11 @@ def ingest(workspace: Workspace, progress: Callable[[Progress], None] = lambda _
         finally:
             hashes.save()
     return results
+
+
+def _scratch(workspace: Workspace) -> Path:
+    """Where parts of logs lie while they are read."""
+    return workspace.lake_path / ".parts"
 
 
 def _groups(files: list[NewFile]) -> Iterator[list[NewFile]]:
@@ -90,12 +101,12 @@ class _Writing:
     def __init__(self, workspace: Workspace, lake: Lake, pseudonyms: Pseudonyms, state: Progress,
                  progress: Callable[[Progress], None]) -> None:
         self._workspace, self._lake, self._pseudonyms = workspace, lake, pseudonyms
-        self._state, self._progress = state, progress
+        self._journal, self._state, self._progress = Journal(lake), state, progress
         self._finished = 0
 
     def write(self, files: list[NewFile]) -> None:
         """Write all files, group by group."""
-        scratch = self._workspace.lake_path / ".parts"
+        scratch = _scratch(self._workspace)
         with ThreadPoolExecutor(WORKERS) as pool:
             def started(group: list[NewFile]) -> list[tuple[Job, Future[None]]]:
                 jobs = [Job(file, scratch, HELD_BYTES // len(group)) for file in group]
@@ -125,25 +136,37 @@ class _Writing:
         table = schema.raw_table(TABLE_OF[jobs[0].file.format.kind])
         names = [job.file.transaction for job in jobs]
         there = self._lake.holds(table.name, names)
-        # Arrow by arro3, which deltalake brings along: importing pyarrow takes as long as reading 100,000 lines.
-        rows = (batch for frame in ahead(self._frames(jobs, table, there)) for part in frame.iter_slices(BATCH_ROWS)
-                for batch in Table(part).to_batches())
         missing = [name for name in names if name not in there]
-        if missing:
-            self._lake.append(table.name, RecordBatchReader.from_batches(Table(table.empty()).schema, rows), missing)
-        else:  # an earlier run wrote the rows and died before the accounting: read again for the counts alone
-            for _ in rows:
-                pass
-        _append(self._lake, schema.REJECTED, {
-            job.file.transaction: pl.concat(job.rejected).with_columns(source=pl.lit(job.result.sha256))
-            for job in jobs if job.rejected
-        })
         now = datetime.now(UTC).replace(tzinfo=None)
-        _append(self._lake, schema.SOURCE_FILE, {
-            job.file.transaction: pl.DataFrame([_account(self._workspace, job.result, now)],
-                                               schema=schema.SOURCE_FILE.schema)
-            for job in jobs
-        })
+        failure: list[BaseException] = []
+
+        def rows() -> Iterator[Any]:
+            try:
+                for frame in ahead(self._frames(jobs, table, there)):
+                    for part in frame.iter_slices(BATCH_ROWS):
+                        yield from Table(part).to_batches()
+                # All is read and counted, and nothing is committed before this ends.
+                self._journal.write(table.name, [
+                    (job.file.transaction, _account(self._workspace, job.result, now), job.rejected_rows)
+                    for job in jobs
+                ])
+            except (Exception, KeyboardInterrupt) as error:
+                failure.append(error)
+                raise
+
+        if missing:
+            # Arrow by arro3, which deltalake brings along: importing pyarrow takes as long as reading 100,000 lines.
+            batches = RecordBatchReader.from_batches(Table(table.empty()).schema, rows())
+            try:
+                self._lake.append(table.name, batches, missing)
+            except Exception as error:
+                if failure:  # of which deltalake tells the words only
+                    raise failure[0] from error
+                raise
+        else:  # the rows are there, but neither their accounting nor a journal: read again for the counts alone
+            for _ in rows():
+                pass
+        self._journal.finish()
 
     def _frames(self, jobs: list[Job], table: schema.Table, there: set[str]) -> Generator[pl.DataFrame, None, None]:
         """The rows that are not in the lake yet."""
@@ -157,14 +180,6 @@ class _Writing:
             if job.file.transaction not in there:
                 yield frame
         self._state.rows_read = rows_before + sum(each.result.rows_read for each in jobs)
-
-
-def _append(lake: Lake, table: schema.Table, frames: dict[str, pl.DataFrame]) -> None:
-    """Append the frames of those transactions that the table does not hold yet."""
-    there = lake.holds(table.name, frames)
-    missing = [name for name in frames if name not in there]
-    if missing:
-        lake.append(table.name, Table(table.conform(pl.concat([frames[name] for name in missing]))), missing)
 
 
 def _account(workspace: Workspace, result: FileResult, now: datetime) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
-from op25b import schema
+from op25b import durable, schema
 from op25b.errors import Op25bError
 from op25b.ingest.files import FileResult, NewFile
 from op25b.pseudonyms import Pseudonyms
@@ -49,6 +49,12 @@ class Job:
         return self.file.result
 
     @property
+    def rejected_rows(self) -> pl.DataFrame:
+        """The rows of the file that could not be read, so far."""
+        return pl.concat([schema.REJECTED.empty().drop("source"), *self.rejected]).with_columns(
+            source=pl.lit(self.result.sha256))
+
+    @property
     def bytes_done(self) -> int:
         """How many bytes of the file on disk are read, about."""
         size = self.result.bytes
@@ -73,6 +79,7 @@ class Job:
                     if self.file.weight > SMALL_BYTES and enough:
                         break
             except (Op25bError, OSError) as error:
+                _raise_if_full(error)
                 if not first:
                     self._fail(error)
                 self.batches = _raising(error)
@@ -123,12 +130,19 @@ class Job:
                     frame = frame.with_columns(local_days(frame[when], timezone).alias("day"))
                 yield table.conform(frame)
         except (Op25bError, OSError) as error:  # what came before is whole and kept; the rest is one rejected row
+            _raise_if_full(error)
             result.error = str(error)
             result.rows_read += 1
             result.rows_rejected += 1
             result.reasons[str(error)] += 1
             self.rejected.append(rejects([(None, None, str(error), None)]))
         self.done = True
+
+
+def _raise_if_full(error: Exception) -> None:
+    """A disk without room for a reader's scratch files says nothing about the input: it ends the run."""
+    if durable.is_full(error):
+        raise error
 
 
 def _raising(error: Exception) -> Iterator[Batch]:
