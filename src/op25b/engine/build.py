@@ -16,6 +16,7 @@ from op25b.engine import duckdb as engine
 from op25b.engine.fingerprints import Fingerprints
 from op25b.engine.pipelines import Pipeline, pipelines
 from op25b.engine.storing import plain, write
+from op25b.ingest.journal import Journal
 from op25b.lake import Lake, Part
 from op25b.workspace import Workspace
 
@@ -52,6 +53,7 @@ def build(workspace: Workspace, since: date | None = None, until: date | None = 
     lake = Lake(workspace.lake_path)
     runner = runner or OnDuckDB(workspace, lake)
     with lake.writing("build"):
+        Journal(lake).finish()  # what a killed ingestion began
         fingerprints = Fingerprints(workspace, lake)
         wanted = [day for day in fingerprints.days if (since or day) <= day <= (until or day)]
         stored = [pipeline for pipeline in pipelines().values() if pipeline.stored]
