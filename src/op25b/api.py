@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
+from op25b import versions
 from op25b.errors import QueryError, UnknownNameError
-from op25b.lake import Lake
+from op25b.lake import Lake, snapshot
 from op25b.pseudonyms import Pseudonyms, is_pseudonym
 from op25b.readers.base import parse_ip
 from op25b.workspace import Config, Language, Workspace
@@ -27,23 +28,40 @@ FINDINGS_PER = ("subscriber", "destination")
 PER: tuple[Per, ...] = ("subscriber", "total", "destination", "traffic", "example", "load", "unseen")
 
 
-def open_workspace(path: Path | str = ".") -> OpenWorkspace:
-    """Open the workspace in a directory.
+def open_workspace(path: Path | str = ".", version: int | None = None) -> OpenWorkspace:
+    """Open the workspace in a directory; with a version its answers are of the lake as it was then.
 
     >>> import op25b
     >>> op25b.open("demo").findings()            # doctest: +SKIP
     """
-    return OpenWorkspace(Workspace.load(path))
+    opened = OpenWorkspace(Workspace.load(path))
+    return opened if version is None else opened.at(version)
 
 
 class OpenWorkspace:
-    """A workspace, opened: `ingest`, `build`, `status`, `findings`, `simulate`, `explain`, `check`, `report`, `sql`."""
+    """A workspace, opened: `ingest`, `build`, `status`, `findings`, `simulate`, `explain`, `check`, `report`, `sql`.
+
+    Every answer is of one lake version, the newest there is when it is asked for; `at` stays with one.
+    """
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
 
     def __repr__(self) -> str:
         return f"op25b.open({str(self.workspace.root)!r})"
+
+    def at(self, version: int | None = None) -> OpenWorkspace:
+        """The workspace at one lake version, the newest by default: all its answers are of the same data."""
+        if version is not None:
+            versions.load(self.workspace.lake_path, version)
+            return OpenWorkspace(self.workspace.at(version))
+        return OpenWorkspace(self._now)
+
+    @property
+    def _now(self) -> Workspace:
+        """The workspace at the lake version that an answer begun now is of."""
+        newest = versions.newest(self.workspace.lake_path) if self.workspace.version is None else None
+        return self.workspace if newest is None else self.workspace.at(newest.number)
 
     @property
     def config(self) -> Config:
@@ -58,14 +76,14 @@ class OpenWorkspace:
         """Read every new input file; one row per file with its state and accounting."""
         from op25b.ingest import ingest
 
-        return accounting(self.workspace, ingest(self.workspace, progress))
+        return accounting(self.workspace, ingest(self.workspace.at(None), progress))
 
     def build(self, since: date | None = None, until: date | None = None,
               progress: Callable[[str, int, int], None] = lambda _table, _done, _all: None) -> pl.DataFrame:
         """Bring derived tables up to date; one row per table that was made anew."""
         from op25b.engine.build import build
 
-        built = build(self.workspace, since, until, progress)
+        built = build(self.workspace.at(None), since, until, progress)
         rows = [(b.table, "all" if b.days is None else f"{min(b.days)} to {max(b.days)}",
                  None if b.days is None else len(b.days), b.rows) for b in built]
         return pl.DataFrame(rows, orient="row", schema={"table": pl.String, "made": pl.String, "days": pl.Int64,
@@ -75,7 +93,7 @@ class OpenWorkspace:
         """One row per table: what a row is, rows, days, Delta version."""
         from op25b.status import status
 
-        return status(self.workspace)
+        return status(self._now)
 
     def findings(self, language: Language = "en", per: Literal["subscriber", "destination"] = "subscriber"
                  ) -> pl.DataFrame:
@@ -84,7 +102,7 @@ class OpenWorkspace:
 
         if per not in FINDINGS_PER:
             raise UnknownNameError("per", per, FINDINGS_PER)
-        return (senders.findings if per == "subscriber" else senders.findings_per_destination)(self.workspace, language)
+        return (senders.findings if per == "subscriber" else senders.findings_per_destination)(self._now, language)
 
     def simulation(self, before: str = "current", after: str = "proposed", *, since: date | None = None,
                    until: date | None = None, traffic: bool = False) -> Simulation:
@@ -96,7 +114,7 @@ class OpenWorkspace:
         """The changes from one policy to several others; lines of which nothing is blocked may be left out."""
         from op25b.impact import compare
 
-        return compare(self.workspace, before, afters, since=since, until=until, traffic=traffic,
+        return compare(self._now, before, afters, since=since, until=until, traffic=traffic,
                        only_touched=only_touched)
 
     def simulate(self, before: str = "current", after: str | Sequence[str] = "proposed", per: Per = "subscriber", *,
@@ -119,10 +137,10 @@ class OpenWorkspace:
         afters = [after] if isinstance(after, str) else list(after)
         line = None if subscriber is None else self.pseudonym(subscriber)
         if by is None and per == "example":
-            frames = [impact.examples(self.workspace, before, name, since=since, until=until, subscriber=line)
+            frames = [impact.examples(self._now, before, name, since=since, until=until, subscriber=line)
                       for name in afters]
         elif by is None and per == "load":
-            frames = [impact.load(self.workspace, before, name, since=since, until=until) for name in afters]
+            frames = [impact.load(self._now, before, name, since=since, until=until) for name in afters]
         else:
             made = self.simulations(afters, before, since=since, until=until, traffic=per == "traffic",
                                     only_touched=by is not None or per != "subscriber")
@@ -135,14 +153,15 @@ class OpenWorkspace:
         """How many lines send and lose mail, seen or not: one row per statement; see `op25b.impact.population`."""
         from op25b.impact.population import estimate
 
-        return estimate(self.workspace, before, after, since=since, until=until, language=language)
+        return estimate(self._now, before, after, since=since, until=until, language=language)
 
     def notices(self, before: str = "current", after: str = "proposed", *, since: date | None = None,
                 until: date | None = None) -> pl.DataFrame:
         """The notice list of a change, such as a wave: one row per line that must be told."""
         from op25b.impact import notices
 
-        return notices(self.workspace, self.simulation(before, after, since=since, until=until))
+        opened = self.at()
+        return notices(opened.workspace, opened.simulation(before, after, since=since, until=until))
 
     def pseudonym(self, subscriber: str) -> str:
         """The pseudonym of a real identifier; a pseudonym, or an address (a line without leases), stays as it is."""
@@ -156,19 +175,19 @@ class OpenWorkspace:
         """Is this customer affected, why, and what should they do; `subscriber` is the real identifier."""
         from op25b.explain import explain
 
-        return explain(self.workspace, self.pseudonym(subscriber), subscriber, language or self.config.site.language)
+        return explain(self._now, self.pseudonym(subscriber), subscriber, language or self.config.site.language)
 
     def check(self, table: str | None = None) -> pl.DataFrame:
         """Judge the tables by the data-quality gates; one row per rule."""
         from op25b.quality import check
 
-        return check(self.workspace, table)
+        return check(self._now, table)
 
     def report(self, name: str, language: Language | None = None, parameters: dict[str, Any] | None = None) -> Path:
         """Render one report to a self-contained HTML file and return its path."""
         from op25b.report import render
 
-        return render(self.workspace, name, language or self.config.site.language, parameters or {})
+        return render(self._now, name, language or self.config.site.language, parameters or {})
 
     def acl(self, name: str, target: str, *, access_node: str | None = None, waves: Sequence[str] = (),
             moment: datetime | None = None, rollback: str | None = None) -> Deployment:
@@ -177,7 +196,7 @@ class OpenWorkspace:
         from op25b.policy.deploy import deployment
 
         scope = Scope(access_node, tuple(waves))
-        return deployment(self.workspace, name, target, moment=self._at(moment), scope=scope, back_to=rollback)
+        return deployment(self._now, name, target, moment=self._at(moment), scope=scope, back_to=rollback)
 
     def lint(self, name: str | None = None, moment: datetime | None = None) -> pl.DataFrame:
         """What is wrong with a policy, or with all; one row per finding."""
@@ -185,8 +204,8 @@ class OpenWorkspace:
         from op25b.policy.lint import frame, lint
 
         if name is not None:
-            policy(self.workspace, name)
-        return frame(lint(self.workspace, [name] if name else self.config.policy, self._at(moment)))
+            policy(self._now, name)
+        return frame(lint(self._now, [name] if name else self.config.policy, self._at(moment)))
 
     def _at(self, moment: datetime | None) -> datetime | None:
         return moment if moment is None or moment.tzinfo else moment.replace(tzinfo=self.workspace.timezone)
@@ -195,18 +214,18 @@ class OpenWorkspace:
         """The quick-reference chart: one row per case, decided by the policies."""
         from op25b.policy.chart import quick_reference
 
-        return quick_reference(self.workspace, language or self.config.site.language, before, after)
+        return quick_reference(self._now, language or self.config.site.language, before, after)
 
     def sql(self, query: str) -> pl.DataFrame:
-        """Run one read-only query over every table of the lake."""
+        """Run one read-only query over every table of the lake; see `at` for the lake as it was."""
         from op25b.engine.query import run
 
-        return run(self.workspace, query)
+        return run(self._now, query)
 
     @property
     def lake(self) -> Lake:
-        """The lake below the workspace."""
-        return Lake(self.workspace.lake_path)
+        """The lake below the workspace, to read."""
+        return snapshot(self.workspace)
 
 
 def rows(simulation: Simulation, per: str) -> pl.DataFrame:

@@ -58,31 +58,31 @@ def snapshot(workspace: Workspace) -> Lake:
 
 
 class Lake:
-    """The Delta tables below one directory: as they are now, or `at` a lake version, which can only be read."""
+    """The Delta tables below one directory: as they are now, or `at` a lake version, which is for reading only."""
 
     def __init__(self, root: Path, at: Version | None = None) -> None:
         self.root = root
-        self._at = at
+        self.at = at
         self._opened: dict[str, DeltaTable] = {}
         self._gone: dict[str, date] | None = None
         self._held = False
 
     def tables(self) -> list[str]:
         """Names of the tables that exist."""
-        if self._at is not None:
-            return sorted(self._at.tables)
+        if self.at is not None:
+            return sorted(self.at.tables)
         return sorted(path.parent.name for path in self.root.glob("*/_delta_log"))
 
     def delta(self, table: str) -> DeltaTable | None:
         """The table's snapshot, or None while nothing was ever written to it."""
         from deltalake import DeltaTable
 
-        if self._at is None:
+        if self.at is None:
             return DeltaTable(self._uri(table)) if (self.root / table / "_delta_log").is_dir() else None
-        if table not in self._at.tables:
+        if table not in self.at.tables:
             return None
         if table not in self._opened:
-            self._opened[table] = self._as_it_was(table, self._at)
+            self._opened[table] = self._as_it_was(table, self.at)
         return self._opened[table]
 
     def _as_it_was(self, table: str, at: Version) -> DeltaTable:
@@ -169,7 +169,7 @@ class Lake:
 
     def _expired_since(self, table: str) -> date | None:
         """The last day of a table that may be in this lake version's log, but not on disk any more."""
-        if self._at is None:
+        if self.at is None:
             return None
         if self._gone is None:
             self._gone = self.horizons()
@@ -177,8 +177,8 @@ class Lake:
 
     def version(self, table: str) -> int | None:
         """Delta version of the table, or None while it does not exist."""
-        if self._at is not None:
-            return self._at.tables.get(table)
+        if self.at is not None:
+            return self.at.tables.get(table)
         return self.table_versions().get(table)
 
     def table_versions(self) -> dict[str, int]:
@@ -192,7 +192,7 @@ class Lake:
 
     def number(self) -> int:
         """The number of this lake version, of the newest one where the lake is read as it is; 0 while there is none."""
-        at = self._at or versions.newest(self.root)
+        at = self.at or versions.newest(self.root)
         return 0 if at is None else at.number
 
     def holds(self, table: str, transactions: Iterable[str]) -> set[str]:

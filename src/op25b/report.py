@@ -26,18 +26,19 @@ import polars as pl
 
 from op25b.assets import directory
 from op25b.errors import Op25bError, UnknownNameError
+from op25b.lake import snapshot
 from op25b.workspace import Language, Workspace
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 # Parameters that say where and how a notebook runs; `render` sets them itself.
-OURS = ("workspace", "language", "quality", "live")
+OURS = ("workspace", "version", "language", "quality", "live")
 _TYPES: dict[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": (int, float), "bool": (bool,)}
 _BESIDE = """
 import sys
 import op25b
-op25b.open(sys.argv[1]).check().write_json(sys.argv[2])
+op25b.open(sys.argv[1], int(sys.argv[3]) or None).check().write_json(sys.argv[2])
 """
 
 
@@ -68,6 +69,7 @@ def render(workspace: Workspace, name: str, language: Language, parameters: Mapp
            output: Path | None = None) -> Path:
     """Run a report's notebook and write its page; returns the file, by default `reports/NAME-LANGUAGE.html`.
 
+    All of it is of one lake version, which the page names: `workspace.version`, else the newest when it is begun.
     `UnknownNameError` for a report or parameter that does not exist, `ReportError` for a value of the wrong type and
     for a notebook that stops.
     """
@@ -80,9 +82,11 @@ def render(workspace: Workspace, name: str, language: Language, parameters: Mapp
     output = output or workspace.root / "reports" / f"{name}-{language}.html"
     with tempfile.TemporaryDirectory(prefix="op25b-report-") as place, ThreadPoolExecutor(2) as pool:
         quality = Path(place, "quality.json")
-        given = {"workspace": str(workspace.root), "language": language, "quality": str(quality), "live": False}
+        version = snapshot(workspace).number()
+        given = {"workspace": str(workspace.root), "version": version, "language": language, "quality": str(quality),
+                 "live": False}
         bundle = pool.submit(_vega_bundle)
-        pool.submit(_gates, workspace.root, quality)
+        pool.submit(_gates, workspace.root, version, quality)
         ours = {key: value for key, value in given.items() if key in inspected}
         notebook = _run(name, {**parameters, **ours}, Path(place))
         page = _page(notebook, _title(workspace, notebook, name, language), language, bundle.result())
@@ -133,15 +137,16 @@ def _check(parameter: Parameter, value: object) -> None:
         raise ReportError(msg)
 
 
-def _gates(root: Path, quality: Path) -> None:
+def _gates(root: Path, version: int, quality: Path) -> None:
     """Run the data-quality gates in a process of their own and hand over the result, whatever happens."""
     from op25b.report_template.gates import write
 
-    raw = quality.with_suffix(".raw")
+    raw, script = quality.with_suffix(".raw"), quality.with_name("gates.py")
+    script.write_text(_BESIDE, encoding="utf-8")  # with `-c`, what the gates import may take it for a test and exit
     rules = None
     try:
-        done = subprocess.run([sys.executable, "-c", _BESIDE, str(root), str(raw)], capture_output=True, text=True,
-                              encoding="utf-8", errors="replace", check=False)
+        done = subprocess.run([sys.executable, str(script), str(root), str(raw), str(version)], capture_output=True,
+                              text=True, encoding="utf-8", errors="replace", check=False)
         if done.returncode == 0:
             rules = pl.DataFrame(json.loads(raw.read_text(encoding="utf-8")), infer_schema_length=None)
         else:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from op25b import schema
+from op25b import schema, versions
 from op25b.engine.pipelines import pipelines
-from op25b.lake import Lake
+from op25b.lake import snapshot
 from op25b.workspace import Workspace
 
 
@@ -23,9 +23,20 @@ def quality_state(workspace: Workspace) -> str:
         return "never checked (run 'op25b check')"
 
 
+def lake_state(workspace: Workspace) -> list[str]:
+    """The lake version, when and by what it was made, what is kept of earlier ones, and what has expired; as lines."""
+    lake = snapshot(workspace)
+    if lake.at is None:
+        return ["lake version: none yet (run 'op25b ingest')"]
+    oldest = versions.numbers(lake.root)[0]
+    made = f"made at {lake.at.at:%Y-%m-%d %H:%M} UTC by 'op25b {lake.at.by}'"
+    return [f"lake version: {lake.at.number}, {made}; the oldest that is kept is {oldest}",
+            *(f"expired: {table} until {until}" for table, until in sorted(lake.horizons().items()))]
+
+
 def status(workspace: Workspace) -> pl.DataFrame:
     """One row per stored table: table, rows, first_day, last_day, days, version, row (what a row is)."""
-    lake = Lake(workspace.lake_path)
+    lake = snapshot(workspace)
     meanings = {name: table.row for name, table in schema.RAW.items()}
     meanings |= {name: p.row for name, p in pipelines().items() if p.stored}
     rows = []

@@ -241,7 +241,7 @@ def make_lake(root: Path, subscribers: int, days: int) -> None:
     months = engine.session(Workspace.load(root))
     lake.replace("sender_month", _plain(months.sql(pipelines()["sender_month"].sql)))
     months.close()
-    (root / "lake" / ".built.json").write_text(f'{{"source_file": {lake.version("source_file")}}}')
+    (root / "lake" / ".built.json").write_text(f'{{"source_file": {lake.rows("source_file")}}}')
 
 
 def _plain(result: duckdb.DuckDBPyRelation) -> pa.RecordBatchReader:

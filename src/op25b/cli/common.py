@@ -59,6 +59,8 @@ def moment_of(value: str | None) -> datetime | None:
 
 FormatOption = Annotated[str, typer.Option("--format", callback=_format, help="table, json or csv")]
 LimitOption = Annotated[int, typer.Option("--limit", min=0, help="rows shown in a table; 0 shows all")]
+VersionOption = Annotated[
+    int | None, typer.Option("--version", min=1, help="of the lake, as it was then; 'op25b status' has the newest")]
 LanguageOption = Annotated[str | None, typer.Option("--lang", help="ja or en; the site's language by default")]
 SinceOption = Annotated[str | None, typer.Option(help="first local day that counts; all by default")]
 UntilOption = Annotated[str | None, typer.Option(help="last local day that counts")]
@@ -73,11 +75,11 @@ def language_of(value: str | None) -> Any:
     return value
 
 
-def open_workspace() -> OpenWorkspace:
-    """The workspace named before the command, opened."""
+def open_workspace(version: int | None = None) -> OpenWorkspace:
+    """The workspace named before the command, opened; all that the command says is of one lake version."""
     import op25b
 
-    return op25b.open(State.workspace)
+    return op25b.open(State.workspace).at(version)
 
 
 def show(frame: pl.DataFrame, form: str, columns: list[str] | None = None, limit: int | None = None) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from op25b.cli.common import FormatOption, LimitOption, State, app, day_of, open_workspace, say, show
+from op25b.cli.common import FormatOption, LimitOption, State, VersionOption, app, day_of, open_workspace, say, show
 from op25b.cli.progress import reading_bar, steps_bar
 from op25b.errors import SettingsError, UnknownNameError
 
@@ -104,15 +104,16 @@ def status(form: FormatOption = "table") -> None:
     show(workspace.status(), form)
     if form == "table":
         from op25b.impact import coverage
-        from op25b.status import quality_state
+        from op25b.status import lake_state, quality_state
 
         sys.stdout.write("\n")
         show(coverage(workspace.workspace), form)
-        say(f"lake version: {workspace.lake.number()}")
+        for line in lake_state(workspace.workspace):
+            say(line)
         say(f"quality: {quality_state(workspace.workspace)}")
 
 
 @app.command()
-def sql(query: str, form: FormatOption = "table", limit: LimitOption = 0) -> None:
+def sql(query: str, version: VersionOption = None, form: FormatOption = "table", limit: LimitOption = 0) -> None:
     """Run one read-only SQL query over every table."""
-    show(open_workspace().sql(query), form, limit=limit or None)
+    show(open_workspace(version).sql(query), form, limit=limit or None)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from op25b.cli.common import FormatOption, LanguageOption, app, language_of, open_workspace, say, show
+from op25b.cli.common import FormatOption, LanguageOption, VersionOption, app, language_of, open_workspace, say, show
 from op25b.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -64,11 +64,12 @@ def report(
     name: Annotated[str, typer.Argument(help="a report's name, or all")],
     lang: LanguageOption = None,
     parameter: Annotated[list[str] | None, typer.Option("-p", "--parameter", help="KEY=VALUE, repeatable")] = None,
+    version: VersionOption = None,
 ) -> None:
     """Render a report to one self-contained HTML file."""
     from op25b.report import names
 
-    workspace = open_workspace()
+    workspace = open_workspace(version)
     for chosen in names() if name == "all" else [name]:
         say(f"rendering {chosen} ...")
         parameters = _parameters(chosen, parameter or [])

@@ -17,7 +17,7 @@ from op25b.engine.fingerprints import Fingerprints
 from op25b.engine.pipelines import Pipeline, pipelines
 from op25b.engine.storing import plain, write
 from op25b.ingest.journal import Journal
-from op25b.lake import Lake, Part
+from op25b.lake import Lake, Part, snapshot
 from op25b.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -75,23 +75,25 @@ def build(workspace: Workspace, since: date | None = None, until: date | None = 
 def _mark(workspace: Workspace, lake: Lake) -> None:
     """Remember which input files the tables were made from."""
     temporary = workspace.lake_path / ".built.new"
-    temporary.write_text(json.dumps({"source_file": lake.version("source_file")}), encoding="utf-8")
+    temporary.write_text(json.dumps({"source_file": lake.rows("source_file")}), encoding="utf-8")
     temporary.replace(workspace.lake_path / ".built.json")
 
 
 def is_built(workspace: Workspace) -> bool:
     """Whether every derived table was made at least once, by this version."""
-    lake = Lake(workspace.lake_path)
+    lake = snapshot(workspace)
     return all(lake.version(table) is not None for table in ("sender", "sender_destination"))
 
 
 def is_stale(workspace: Workspace) -> bool:
-    """Whether files were ingested since the last build of all days."""
+    """Whether files were ingested since the last build of all days; an earlier lake version is taken as it is."""
+    if workspace.version is not None and workspace.version < Lake(workspace.lake_path).number():
+        return False
     try:
         made = json.loads((workspace.lake_path / ".built.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return True
-    return bool(made != {"source_file": Lake(workspace.lake_path).version("source_file")})
+    return bool(made != {"source_file": snapshot(workspace).rows("source_file")})
 
 
 def _with_table(workspace: Workspace, lake: Lake, table: str) -> Iterator[DuckDBPyConnection]:

@@ -12,7 +12,8 @@ import polars as pl
 from op25b import keyfile, schema
 from op25b.engine.pipelines import direct_inputs, ingredients, pipelines
 from op25b.engine.reference import destination_networks
-from op25b.lake import Lake
+from op25b.errors import LakeError
+from op25b.lake import Lake, snapshot
 from op25b.readers.base import ip_key
 from op25b.workspace import Workspace
 
@@ -122,6 +123,21 @@ def view(connection: DuckDBPyConnection, lake: Lake, table: str, days: Sequence[
         _empty_view(connection, lake, table)
 
 
+def _view_or_error(connection: DuckDBPyConnection, lake: Lake, table: str) -> None:
+    """A view of a stored table; one that raises the error when it is read, where this lake version lacks the table."""
+    try:
+        view(connection, lake, table)
+    except LakeError as error:
+        view(connection, Lake(lake.root), table)
+        rows = connection.table(table).limit(0).to_arrow_table()
+        connection.register(f"no {table}", rows)
+        connection.execute(f"""
+            CREATE OR REPLACE VIEW "{table}" AS
+            SELECT n.* FROM (SELECT error({quoted(str(error))}) AS raised) LEFT JOIN "no {table}" AS n ON true
+            WHERE raised IS NULL
+        """)  # noqa: S608  # our own names, quoted
+
+
 def _null(name: str, dtype: pl.DataType) -> str:
     return f'CAST(NULL AS {_DUCKDB_TYPES[dtype.base_type()]}) AS "{name}"'
 
@@ -161,7 +177,7 @@ def prepare(connection: DuckDBPyConnection, lake: Lake, name: str, day: date | N
 
 def tables(workspace: Workspace, names: Sequence[str], days: Sequence[date] | None = None) -> DuckDBPyConnection:
     """A connection with some stored tables only, of some days where given; sooner there than `session`."""
-    lake = Lake(workspace.lake_path)
+    lake = snapshot(workspace)
     connection = connect(workspace)
     parameters(connection, workspace)
     for name in names:
@@ -171,16 +187,16 @@ def tables(workspace: Workspace, names: Sequence[str], days: Sequence[date] | No
 
 def session(workspace: Workspace) -> DuckDBPyConnection:
     """A connection on which every table of the lake can be queried."""
-    lake = Lake(workspace.lake_path)
+    lake = snapshot(workspace)
     connection = connect(workspace)
     parameters(connection, workspace)
     for table in schema.RAW:
-        view(connection, lake, table)
+        _view_or_error(connection, lake, table)
     views = {name for name, pipeline in pipelines().items() if pipeline.build == "view"}
     views |= {read.name for name in views for read in ingredients(name)}  # other steps mean something on one day only
     for name, pipeline in pipelines().items():
         if pipeline.stored:
-            view(connection, lake, name)
+            _view_or_error(connection, lake, name)
         elif name in views:
             connection.execute(f'CREATE OR REPLACE VIEW "{name}" AS {pipeline.sql}')
     return connection

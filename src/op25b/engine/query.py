@@ -5,12 +5,15 @@ from __future__ import annotations
 import polars as pl
 
 from op25b.engine import duckdb as engine
-from op25b.errors import QueryError
+from op25b.errors import LakeError, QueryError
 from op25b.workspace import Workspace
 
 
 def run(workspace: Workspace, query: str) -> pl.DataFrame:
-    """Run one SELECT; anything that would write, attach or read other files is a `QueryError`."""
+    """Run one SELECT; anything that would write, attach or read other files is a `QueryError`.
+
+    All tables are of one lake version: `workspace.version`, else the newest.
+    """
     import duckdb
 
     connection = engine.session(workspace)
@@ -27,6 +30,13 @@ def run(workspace: Workspace, query: str) -> pl.DataFrame:
             raise QueryError(msg)
         frame: pl.DataFrame = connection.sql(query).pl()
         return frame
+    except duckdb.IOException as error:
+        if "No such file" not in str(error):
+            msg = f"the query failed: {error}"
+            raise QueryError(msg) from None
+        msg = ("files of this lake version were removed while the query ran ('op25b expire', 'op25b compact')\n"
+               "  run it again: it will read the newest version")
+        raise LakeError(msg) from None
     except duckdb.Error as error:
         msg = f"the query failed: {error}"
         raise QueryError(msg) from None

@@ -12,7 +12,7 @@ import polars as pl
 
 from op25b.engine import duckdb as engine
 from op25b.errors import LakeError, SettingsError
-from op25b.lake import Lake
+from op25b.lake import Lake, snapshot
 from op25b.policy.resolve import Resolved
 from op25b.policy.sql import needs
 from op25b.policy.traffic import SENDING_PORTS, decide_traffic
@@ -57,7 +57,7 @@ def find_window(workspace: Workspace, since: date | None = None, until: date | N
     if since and until and since > until:
         msg = f"--since {since} is after --until {until}\n  swap them"
         raise SettingsError(msg)
-    stored = Lake(workspace.lake_path).days("sender_day")
+    stored = snapshot(workspace).days("sender_day")
     days = tuple(day for day in stored if (since or day) <= day <= (until or day))
     if stored and not days:
         msg = f"no traffic was seen on these days\n  the lake has days from {stored[0]} to {stored[-1]}"
@@ -76,7 +76,7 @@ def opened(workspace: Workspace, window: Window, *, summed: bool = True) -> Iter
     connection = engine.tables(workspace, _TABLES, days)
     try:
         if summed:
-            _sum(connection, Lake(workspace.lake_path), window, whole=days is None)
+            _sum(connection, snapshot(workspace), window, whole=days is None)
         yield connection
     finally:
         connection.close()

@@ -13,6 +13,7 @@ from op25b import __version__, keyfile
 from op25b.caveats import caveats
 from op25b.impact.legitimacy import Limits, Verdict, evidence
 from op25b.report_template.parts import Card, Cell, Column, Html, Kind, Table, part
+from op25b.report_template.provenance import lake_version
 from op25b.small_cells import MARK, SmallCells
 from op25b.texts import Text, percent
 
@@ -70,6 +71,7 @@ class Page:
             (self._say("page", "observed"), [seen, site.timezone]),
             (self._say("page", "scope"), [self._say("page", "traffic")]),
             (self._say("page", "generated"), [f"{now:%Y-%m-%d %H:%M}", f"op25b {__version__}"]),
+            (self._say("page", "data"), lake_version(self._workspace, "legitimacy", self._language)),
         ]
         return part("header", self._language, title or self._say("page", "title"), site.name, facts,
                     self._say("page", "summary"))

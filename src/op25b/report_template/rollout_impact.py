@@ -20,9 +20,9 @@ from op25b.policy.chart import quick_reference
 from op25b.pseudonyms import is_pseudonym
 from op25b.report_template import observed
 from op25b.report_template.parts import Card, Cell, Column, Html, Kind, Table, Tone, part
+from op25b.report_template.provenance import lake_version
 from op25b.report_template.words import BINS, COLUMNS, LEADS, LENGTHS, LIMITS, NOTES, REPORT, SECTIONS
 from op25b.small_cells import MARK, SmallCells
-from op25b.status import status
 from op25b.texts import CLASSES, CONFIDENCES, MEASURES, REMEDIES, Text, percent, text
 
 if TYPE_CHECKING:
@@ -125,14 +125,12 @@ class Page:
         seen = self._observed
         same_day = seen.first and seen.last and seen.first.date() == seen.last.date()
         period = f"{self._moment(seen.first)} – {f'{seen.last:%H:%M:%S}' if same_day else self._moment(seen.last)}"
-        versions = [f"{row['table']} v{row['version']}" for row in status(self._workspace).iter_rows(named=True)
-                    if row["version"] is not None]
         facts = [
             (self._say(REPORT, "observed"), [period, f"{zone} · {self._length()}"]),
             (self._say(REPORT, "policies"), [self._policy("before", self._before), self._policy("after", self._after)]),
             (self._say(REPORT, "generated"), [self._moment(datetime.now(self._workspace.timezone)),
                                               f"{zone} · op25b {__version__}"]),
-            (self._say(REPORT, "data"), [" · ".join(versions)]),
+            (self._say(REPORT, "data"), lake_version(self._workspace, "rollout-impact", self._language)),
         ]
         return part("header", self._language, title or self._say(REPORT, "title"), config.site.name, facts, summary)
 

@@ -10,7 +10,7 @@ from op25b.engine import duckdb as engine
 from op25b.engine.build import is_built
 from op25b.engine.reference import destination_networks
 from op25b.errors import LakeError
-from op25b.lake import Lake
+from op25b.lake import snapshot
 from op25b.sampling import with_detection
 from op25b.sampling.reading import is_sampled, sampled_rows
 from op25b.senders import measures
@@ -38,7 +38,7 @@ def require(workspace: Workspace, *, relays: bool = True) -> None:
     """Refuse to give numbers that would only look like results; with `relays` also where these are not set."""
     settings = workspace.root / SETTINGS_FILE
     problem = None
-    if not Lake(workspace.lake_path).files("source_file"):
+    if not snapshot(workspace).files("source_file"):
         problem = f"{workspace.lake_path}: the lake is empty\n  run 'op25b ingest' and 'op25b build' first"
     elif not workspace.config.networks.subscribers:
         problem = f"{settings}: the subscribers' networks are not set\n  set [networks] subscribers"
