@@ -27,6 +27,10 @@ class LakeError(Op25bError):
     """The lake is missing, locked by another writer, or lacks what a command needs."""
 
 
+class EngineError(Op25bError):
+    """The engine that runs the pipelines cannot be reached, or failed; the lake is as it was."""
+
+
 class QueryError(Op25bError):
     """A query given to `op25b sql` or `Workspace.sql` failed."""
 

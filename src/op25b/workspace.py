@@ -390,6 +390,13 @@ class DuckDB(Settings):
     threads: Annotated[int, Field(ge=1)] | None = None
 
 
+class Spark(Settings):
+    """`[engine.spark]`: where the cluster is, and further settings of Spark, by their names (`spark.*`)."""
+
+    master: str = "local[*]"
+    properties: dict[Annotated[str, Field(pattern=r"^spark\.")], str | bool | int | float] = {}
+
+
 class Engine(Settings):
     """`[engine]`; `session_gap_seconds` separates two uses of the same five-tuple.
 
@@ -398,6 +405,7 @@ class Engine(Settings):
     """
 
     duckdb: DuckDB = DuckDB()
+    spark: Spark = Spark()
     session_gap_seconds: Annotated[int, Field(ge=1)] = 100
 
 

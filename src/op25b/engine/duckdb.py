@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _DUCKDB_TYPES = {pl.String: "VARCHAR", pl.Int16: "SMALLINT", pl.Int32: "INTEGER", pl.Int64: "BIGINT",
                  pl.Boolean: "BOOLEAN", pl.Date: "DATE", pl.Datetime: "TIMESTAMP"}
 # First and last instant of a row: a day table reads what overlaps its day and margin.
-_TIME = {"flow": ("first_seen", "last_seen"), "mail_event": ("at", "at")}
+TIME = {"flow": ("first_seen", "last_seen"), "mail_event": ("at", "at")}
 SEQUENTIAL = ("failed", "worked", "acquit", "accuse", "fewest")
 ALL_TIME = (datetime(1, 1, 1), datetime(9999, 12, 31))  # noqa: DTZ001  # the lake's times are naive UTC
 
@@ -98,8 +98,8 @@ def view(connection: DuckDBPyConnection, lake: Lake, table: str, days: Sequence[
     files = lake.files(table, days)
     if files:
         condition = ""
-        if between is not None and table in _TIME:
-            first, last = _TIME[table]
+        if between is not None and table in TIME:
+            first, last = TIME[table]
             condition = f" WHERE \"{last}\" >= TIMESTAMP '{between[0]}' AND \"{first}\" < TIMESTAMP '{between[1]}'"
         names = ", ".join(map(quoted, files))
         hive = "hive_partitioning = false"

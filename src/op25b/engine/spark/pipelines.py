@@ -1,0 +1,87 @@
+"""Runs the pipelines on Spark: each day, or each table made as a whole, is a job that writes Parquet below the lake.
+
+A job writes into a directory of its own, in which Spark shows the files of finished tasks, each once, when all of them
+are done. This process then moves them to the table and commits them: a task that fails, or runs twice, leaves nothing.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+from uuid import uuid4
+
+from op25b.engine import duckdb
+from op25b.engine.pipelines import Pipeline
+from op25b.engine.spark.dialect import to_spark
+from op25b.engine.spark.session import require, session
+from op25b.engine.spark.tables import Tables, typed
+from op25b.lake import Lake, Part
+from op25b.workspace import Workspace
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import SparkSession
+
+
+def staging(lake: Lake) -> Path:
+    """Where files lie that no table has yet."""
+    return lake.root / ".spark"
+
+
+class OnSpark:
+    """An `op25b.engine.build.Engine`, for a `with` block; its session begins with the first pipeline that is run."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace, self._lake = workspace, Lake(workspace.lake_path)
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        require()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+                 ) -> bool | None:
+        return self._open.__exit__(kind, error, trace)
+
+    @cached_property
+    def _session(self) -> SparkSession:
+        shutil.rmtree(staging(self._lake), ignore_errors=True)  # what a killed run left
+        return self._open.enter_context(session(self._workspace, "build"))
+
+    def write(self, pipeline: Pipeline, days: Sequence[date | None]) -> tuple[pa.Schema, list[Part]]:
+        """Run one pipeline, day by day or once; its columns, and the files that have its rows."""
+        tables = Tables(self._session, self._workspace, self._lake, pipeline.name)
+        return tables.made, [part for day in days for part in self._write(tables, pipeline, day)]
+
+    def _write(self, tables: Tables, pipeline: Pipeline, day: date | None) -> list[Part]:
+        between = None
+        condition = ""
+        if day is not None:
+            since, until = duckdb.window(self._workspace, day)
+            tables.set_window(day, since, until)
+            between = (since - pipeline.margin, until + pipeline.margin)
+            condition = f" WHERE day = DATE '{day}'"
+        target = staging(self._lake) / str(uuid4())
+        try:
+            tables.prepare(day, between)
+            columns = ", ".join(f"CAST({name} AS {kind}) AS {name}" for name, kind in typed(tables.made)
+                                if day is None or name != "`day`")  # the directory's name says it
+            query = f"SELECT {columns} FROM ({to_spark(pipeline.sql)}) AS made{condition}"  # noqa: S608  # our own text
+            self._session.sql(query).write.parquet(str(target))
+            return [part for path in sorted(target.glob("part-*.parquet"))
+                    if (part := self._moved(path, pipeline.name, day)) is not None]
+        finally:
+            tables.forget()
+            shutil.rmtree(target, ignore_errors=True)
+
+    def _moved(self, path: Path, table: str, day: date | None) -> Part | None:
+        from pyarrow import parquet
+
+        rows = parquet.read_metadata(path).num_rows
+        return Part(path.rename(self._lake.part_path(table, day)), rows, day) if rows else None
