@@ -17,7 +17,7 @@ FLOORS = [
     {"schema", "pseudonyms", "texts", "output", "small_cells", "durable"},
     {"versions"},
     {"scaffold", "readers", "lake"},
-    {"ingest", "synth"},
+    {"ingest", "synth", "upkeep"},
     {"engine", "inspection", "privacy"},
     {"policy", "sampling"},
     {"senders"},

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import arro3.core
     import pyarrow as pa
     from deltalake import DeltaTable, WriterProperties
+    from deltalake.transaction import AddAction, RemoveAction
 
     Rows = pa.Table | pa.RecordBatchReader | arro3.core.Table | arro3.core.RecordBatchReader
 
@@ -38,7 +39,6 @@ _MOSTLY_DISTINCT = frozenset({"at", "first_seen", "last_seen", "queue_id", "size
 # Raw rows stand in the order of time, so the least and the greatest of other columns tell no file from another.
 _TIMES = frozenset({"at", "first_seen", "last_seen", "start", "end"})
 _COMMIT = re.compile(r"(\d{20})\.(?:json|checkpoint)")
-_DAY = "day="
 
 
 @dataclass(frozen=True)
@@ -206,17 +206,17 @@ class Lake:
         """Append rows in one commit that also records `transactions`."""
         from deltalake import CommitProperties, Transaction, write_deltalake
 
-        properties = CommitProperties(app_transactions=[Transaction(app_id=name, version=1) for name in transactions])
+        commit = CommitProperties(app_transactions=[Transaction(app_id=name, version=1) for name in transactions])
         write_deltalake(
             self._uri(table),
             rows,
             mode="append",
             schema_mode="merge",  # columns that a newer op25b added
             partition_by=["day"] if rows.schema.names[0] == "day" else None,
-            commit_properties=properties,
-            writer_properties=_written(rows.schema.names, measured=_TIMES),
+            commit_properties=commit,
+            writer_properties=properties(rows.schema.names),
         )
-        self._committed(table)
+        self.committed(table)
 
     def replace(self, table: str, rows: Rows) -> None:
         """Replace the whole table in one commit."""
@@ -227,9 +227,9 @@ class Lake:
             rows,
             mode="overwrite",
             schema_mode="overwrite",
-            writer_properties=_written(rows.schema.names),
+            writer_properties=properties(rows.schema.names, measured=None),
         )
-        self._committed(table)
+        self.committed(table)
 
     def part_path(self, table: str, day: date | None) -> Path:
         """Where a new file of a table's day, or of a table made as a whole, is to be written before `put`."""
@@ -247,20 +247,15 @@ class Lake:
         cannot make any more, as rows have expired, stay and lack what is new; a `LakeError` where a type changed.
         """
         from deltalake import Schema
-        from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
+        from deltalake.transaction import create_table_with_add_actions
 
         columns = Schema.from_arrow(schema)
         partition_by = ["day"] if days is not None else []
-        added = []
-        for part in parts:
-            found = part.path.stat()
-            values = {} if part.day is None else {"day": part.day.isoformat()}
-            added.append(AddAction(part.path.relative_to(self.root / table).as_posix(), found.st_size, values,
-                                   int(found.st_mtime * 1000), True, json.dumps({"numRecords": part.rows})))
+        added = [self.added(table, part) for part in parts]
         delta = self.delta(table)
         if delta is None:
             create_table_with_add_actions(self._uri(table), columns, added, "error", partition_by)
-            self._committed(table)
+            self.committed(table)
             return
         before, after = ({field.name: field.type for field in each.fields} for each in (delta.schema(), columns))
         replaced = days
@@ -275,24 +270,38 @@ class Lake:
         filters = None if replaced is None else [("day", "in", [day.isoformat() for day in replaced])]
         actions: list[AddAction | RemoveAction] = [*added]
         delta.create_write_transaction(actions, "overwrite", columns, partition_by, filters)
-        self._committed(table)
+        self.committed(table)
+
+    def added(self, table: str, part: Part) -> AddAction:
+        """What a commit says of a new file."""
+        from deltalake.transaction import AddAction
+
+        found = part.path.stat()
+        values = {} if part.day is None else {"day": part.day.isoformat()}
+        return AddAction(part.path.relative_to(self.root / table).as_posix(), found.st_size, values,
+                         int(found.st_mtime * 1000), True, json.dumps({"numRecords": part.rows}))
 
     def _final_days(self, table: str, days: Sequence[date]) -> set[date]:
         """Days of a derived table, beside those made now, that no build can make again."""
         until = max(self.horizons().values(), default=date.min)
         return {day for day in self.days(table) if day <= until} - set(days)
 
-    def _committed(self, table: str) -> None:
+    def committed(self, table: str) -> None:
         """Make a commit last; one that nobody holds the lake for is a lake version of its own."""
         durable.sync_commit(self.root / table)
         if not self._held:
-            self._note("commit")
+            self.note("commit")
 
-    def _note(self, by: str) -> None:
+    def note(self, by: str) -> None:
         """Make a lake version of the tables as they are now, unless nothing has changed."""
         newest, now = versions.newest(self.root), self.table_versions()
         if newest is None or newest.tables != now:
             versions.note(self.root, by, now)
+
+    def start_anew(self, by: str) -> None:
+        """Make a lake version of the tables as they are now, and forget all before it."""
+        versions.note(self.root, by, self.table_versions())
+        versions.forget(self.root)
 
     def rewrite(self, table: str, rows: pa.RecordBatchReader, transaction: str) -> None:
         """Replace all rows of a table in one commit that also records `transaction`; those of files stay recorded."""
@@ -304,9 +313,9 @@ class Lake:
             mode="overwrite",
             partition_by=["day"] if rows.schema.names[0] == "day" else None,
             commit_properties=CommitProperties(app_transactions=[Transaction(app_id=transaction, version=1)]),
-            writer_properties=_written(rows.schema.names, measured=_TIMES),
+            writer_properties=properties(rows.schema.names),
         )
-        self._committed(table)
+        self.committed(table)
 
     @contextmanager
     def writing(self, purpose: str) -> Iterator[None]:
@@ -338,7 +347,7 @@ class Lake:
                 versions.note(self.root, purpose, self.table_versions())
             self._held = True
             yield
-            self._note(purpose)
+            self.note(purpose)
             os.ftruncate(descriptor, 0)
         except Exception as error:
             if isinstance(error, LakeError) or not durable.is_full(error):
@@ -352,19 +361,20 @@ class Lake:
             os.close(descriptor)
 
 
-def _written(columns: Sequence[str], measured: Container[str] | None = None) -> WriterProperties:
+def properties(columns: Sequence[str], measured: Container[str] | None = _TIMES) -> WriterProperties:
     """How Parquet files are written, with statistics of the columns `measured` or of all.
 
-    Compression beyond level 1 costs more time than it saves space.
+    Compression beyond level 1 costs more time than it saves space. Statistics go into the log as well, which is kept
+    longer than the rows; so those of raw tables say when, and never who.
     """
     from deltalake import ColumnProperties, WriterProperties
 
-    properties = {
+    each = {
         name: ColumnProperties(dictionary_enabled=name not in _MOSTLY_DISTINCT,
                                statistics_enabled=None if measured is None or name in measured else "NONE")
         for name in columns
     }
-    return WriterProperties(compression="ZSTD", compression_level=1, column_properties=properties)
+    return WriterProperties(compression="ZSTD", compression_level=1, column_properties=each)
 
 
 def _path(uri: str) -> str:

@@ -81,14 +81,14 @@ def note(root: Path, by: str, tables: Mapping[str, int]) -> Version:
     return version
 
 
-def forget(root: Path, before: datetime) -> list[Version]:
-    """Forget the lake versions that were replaced by a newer one before a moment (UTC); returns those kept, sorted.
+def forget(root: Path, before: datetime | None = None) -> list[Version]:
+    """Forget the lake versions that a newer one replaced, before a moment (UTC) or at all; returns those kept, sorted.
 
     Their files may only be removed afterwards: a version that is noted can be read.
     """
     found = [_read(root, number) for number in numbers(root)]
     kept = [version for version, after in zip(found, [*found[1:], None], strict=True)
-            if after is None or after.at >= before]
+            if after is None or (before is not None and after.at >= before)]
     for version in found:
         if version not in kept:
             _path(root, version.number).unlink()

@@ -11,13 +11,12 @@ Killed at any point, the command goes on where it was when it is run again; unti
 3. each raw table with pseudonyms is rewritten in one commit that carries the new key's name, so that a table is never
    rewritten twice, and its old versions go: data files, and the statistics in its log;
 4. the files of waves, which name lines by pseudonyms, likewise, told apart by their hashes in the mark;
-5. the lake notes the new key's name, the key file is replaced, the mark removed.
+5. the lake notes the new key's name, the key file is replaced, earlier lake versions are forgotten, the mark removed.
 """
 
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -33,6 +32,7 @@ from op25b.lake import Lake
 from op25b.privacy.audit import record
 from op25b.privacy.members import map_members, wave_files, write
 from op25b.pseudonyms import Pseudonyms
+from op25b.upkeep import forget_versions
 from op25b.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
 Done = tuple[str, str, int | None]
 _SCHEMA = {"what": pl.String, "name": pl.String, "rows": pl.Int64}
-_VERSION = re.compile(r"(\d{20})\.")
 # Beside the tables: rows of a killed ingestion or query.
 _SCRATCH = (".dropped", ".parts", ".spill")
 
@@ -81,6 +80,7 @@ def rotate(workspace: Workspace, progress: Callable[[str], None] = lambda _: Non
         else:  # killed just before the end
             done = []
         record(workspace.audit_path, keyfile.COMMAND, {"to": mark.key, "state": "done"})
+        lake.start_anew(keyfile.COMMAND)
         (lake.root / ROTATING).unlink()
         keyfile.sync_directory(lake.root)
     return pl.DataFrame(done, schema=_SCHEMA, orient="row")
@@ -141,7 +141,7 @@ def _rewrite(lake: Lake, table: schema.Table, step: Pseudonyms, transaction: str
         columns = [name for name in table.pseudonyms if name in dataset.schema.names]
         rows = pa.RecordBatchReader.from_batches(dataset.schema, _mapped(dataset.to_batches(), columns, step))
         lake.rewrite(table.name, rows, transaction)
-    _forget_versions(lake, table.name)
+    forget_versions(lake, table.name)
 
 
 def _mapped(batches: Iterable[pa.RecordBatch], columns: list[str], step: Pseudonyms) -> Iterator[pa.RecordBatch]:
@@ -154,23 +154,3 @@ def _mapped(batches: Iterable[pa.RecordBatch], columns: list[str], step: Pseudon
             field = batch.schema.field(place)
             made = made.set_column(place, field, frame[name].to_arrow().cast(field.type))
         yield made
-
-
-def _forget_versions(lake: Lake, table: str) -> None:
-    """Remove all but the latest version: data files, and log entries, whose statistics hold least and greatest names.
-
-    A checkpoint holds the table as it is, its transactions included, so that the entries before it are not needed.
-    """
-    delta = lake.delta(table)
-    if delta is None:
-        return
-    delta.vacuum(retention_hours=0, dry_run=False, enforce_retention_duration=False, full=True)
-    delta.update_incremental()
-    delta.create_checkpoint()
-    for entry in (lake.root / table / "_delta_log").iterdir():
-        version = _VERSION.match(entry.name)
-        if version is None:
-            if entry.name != "_last_checkpoint":
-                entry.unlink()
-        elif int(version[1]) < delta.version():
-            entry.unlink()
