@@ -19,7 +19,7 @@ FLOORS = [
     {"scaffold", "readers", "lake"},
     {"ingest", "synth", "upkeep"},
     {"engine", "inspection", "privacy"},
-    {"policy", "sampling"},
+    {"policy", "sampling", "coverage", "retention"},
     {"senders"},
     {"impact", "caveats"},
     {"explain", "status"},

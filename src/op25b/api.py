@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import date, datetime
+from dataclasses import astuple
+from datetime import date, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -18,6 +19,7 @@ from op25b.readers.base import parse_ip
 from op25b.workspace import Config, Language, Workspace
 
 if TYPE_CHECKING:
+    from op25b.coverage import Per as CoveragePer
     from op25b.explain import Explanation
     from op25b.impact import Simulation
     from op25b.ingest import FileResult, Progress
@@ -89,6 +91,22 @@ class OpenWorkspace:
         return pl.DataFrame(rows, orient="row", schema={"table": pl.String, "made": pl.String, "days": pl.Int64,
                                                         "rows": pl.Int64})
 
+    def compact(self, keep: timedelta | None = None, progress: Callable[[str], None] = lambda _: None) -> pl.DataFrame:
+        """Merge small files and remove those of old lake versions; one row per table; see `op25b.upkeep`."""
+        from op25b.upkeep import compact
+
+        keep = timedelta(days=self.config.retention.versions) if keep is None else keep
+        done = [astuple(table) for table in compact(Lake(self.workspace.lake_path), keep, progress)]
+        return pl.DataFrame(done, orient="row", schema={
+            "table": pl.String, "files": pl.Int64, "files_after": pl.Int64, "bytes": pl.Int64, "bytes_after": pl.Int64})
+
+    def expire(self, today: date | None = None, *, dry_run: bool = False,
+               progress: Callable[[str], None] = lambda _: None) -> pl.DataFrame:
+        """Remove the rows whose days of `[retention]` are over; one row per table; see `op25b.retention`."""
+        from op25b.retention import expire
+
+        return expire(self.workspace, today, dry_run=dry_run, progress=progress)
+
     def status(self) -> pl.DataFrame:
         """One row per table: what a row is, rows, days, Delta version."""
         from op25b.status import status
@@ -154,6 +172,14 @@ class OpenWorkspace:
         from op25b.impact.population import estimate
 
         return estimate(self._now, before, after, since=since, until=until, language=language)
+
+    def coverage(self, per: CoveragePer = "day-node", shift: int = 60, *, since: date | None = None,
+                 until: date | None = None, progress: Callable[[str, int, int], None] = lambda _day, _done, _all: None
+                 ) -> pl.DataFrame:
+        """How many flows are tied to a line, and what would change if clocks differed; see `op25b.coverage`."""
+        from op25b.coverage import coverage
+
+        return coverage(self._now, per, shift, since=since, until=until, progress=progress)
 
     def notices(self, before: str = "current", after: str = "proposed", *, since: date | None = None,
                 until: date | None = None) -> pl.DataFrame:

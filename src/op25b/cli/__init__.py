@@ -16,10 +16,12 @@ import sys
 from op25b.cli import data  # noqa: F401
 from op25b.cli import answers  # noqa: F401
 from op25b.cli import estimate  # noqa: F401
+from op25b.cli import coverage  # noqa: F401
 from op25b.cli import policies  # noqa: F401
 from op25b.cli import reports  # noqa: F401
 from op25b.cli import synth  # noqa: F401
 from op25b.cli import privacy  # noqa: F401
+from op25b.cli import upkeep  # noqa: F401
 # isort: on
 from op25b.cli.common import app
 from op25b.errors import Op25bError
