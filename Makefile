@@ -3,7 +3,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO_PACKAGES := nfdump
-TEST_PACKAGES = $(DEMO_PACKAGES) $(shell cat tests/lab/packages.txt) chromium fonts-ipafont-gothic pflogsumm
+TEST_PACKAGES = $(DEMO_PACKAGES) $(shell cat tests/lab/packages.txt) chromium default-jre-headless fonts-ipafont-gothic pflogsumm
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test bench eval jupyter lab lint lock clean debian-demo debian-test
@@ -94,8 +94,8 @@ lint: .venv/.installed
 	$(BIN)/mypy
 
 lock:
-	uv pip compile pyproject.toml --quiet --extra dev --extra jupyter --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate -o requirements.lock
+	uv pip compile pyproject.toml --quiet --extra dev --extra jupyter --extra spark --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate -o requirements.lock
 
 clean:
 	rm -rf .venv demo demo-isp dist bench eval
