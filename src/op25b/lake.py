@@ -218,6 +218,27 @@ class Lake:
         )
         self.committed(table)
 
+    def add(self, table: str, schema: pa.Schema, parts: Sequence[Part], transactions: Sequence[str]) -> None:
+        """Add files already written to a table in one commit that also records `transactions`, as `append` does."""
+        from deltalake import CommitProperties, Schema, Transaction
+        from deltalake.transaction import create_table_with_add_actions
+
+        columns = Schema.from_arrow(schema)
+        partition_by = ["day"] if schema.names[0] == "day" else []
+        noted = CommitProperties(app_transactions=[Transaction(app_id=name, version=1) for name in transactions])
+        added = [self.added(table, part) for part in parts]
+        delta = self.delta(table)
+        if delta is None:
+            create_table_with_add_actions(self._uri(table), columns, added, "error", partition_by,
+                                          commit_properties=noted)
+        else:
+            have = {field.name for field in delta.schema().fields}
+            if missing := [field for field in columns.fields if field.name not in have]:  # a newer op25b added them
+                delta.alter.add_columns(missing)
+            actions: list[AddAction | RemoveAction] = [*added]
+            delta.create_write_transaction(actions, "append", delta.schema(), partition_by, commit_properties=noted)
+        self.committed(table)
+
     def replace(self, table: str, rows: Rows) -> None:
         """Replace the whole table in one commit."""
         from deltalake import write_deltalake

@@ -32,7 +32,7 @@ from op25b.readers.base import TABLE_OF
 from op25b.readers.text import BLOCK_BYTES, ahead
 from op25b.workspace import Workspace
 
-__all__ = ["FileResult", "Progress", "ingest", "source_of"]
+__all__ = ["FileResult", "Progress", "Writing", "ingest", "source_of"]
 
 GROUP_FILES = 200
 # Of each file of a group the first block is in memory at the same time.
@@ -54,28 +54,30 @@ class Progress:
     now: str = ""
 
 
-def ingest(workspace: Workspace, progress: Callable[[Progress], None] = lambda _: None) -> list[FileResult]:
+def ingest(workspace: Workspace, progress: Callable[[Progress], None] = lambda _: None,
+           writing: type[Writing] | None = None) -> list[FileResult]:
     """Read every new input file of the settings into the lake; one result per file, in the settings' order.
 
-    `progress` is called after each batch of rows. An unreadable file fails alone: its result says why.
+    `progress` is called after each batch of rows. An unreadable file fails alone: its result says why. `writing` reads
+    and commits the files, in this process by default.
     """
     lake = Lake(workspace.lake_path)
     with lake.writing("ingest"):
         pseudonyms = Pseudonyms.load(workspace.key_path, lake.root, writes=True)
-        shutil.rmtree(_scratch(workspace), ignore_errors=True)  # parts of logs that a killed run left
+        shutil.rmtree(scratch_of(workspace), ignore_errors=True)  # parts of logs that a killed run left
         Journal(lake).finish()
         hashes = Hashes(workspace.lake_path / ".hashes.json")
         results, new = plan(workspace, lake, hashes)
         state = Progress(len(new), sum(file.result.bytes for file in new))
         progress(state)
         try:
-            _Writing(workspace, lake, pseudonyms, state, progress).write(new)
+            (writing or Writing)(workspace, lake, pseudonyms, state, progress).write(new)
         finally:
             hashes.save()
     return results
 
 
-def _scratch(workspace: Workspace) -> Path:
+def scratch_of(workspace: Workspace) -> Path:
     """Where parts of logs lie while they are read."""
     return workspace.lake_path / ".parts"
 
@@ -95,7 +97,7 @@ def _groups(files: list[NewFile]) -> Iterator[list[NewFile]]:
         yield group
 
 
-class _Writing:
+class Writing:
     """Writes groups of files; while one group is written, the first rows of the next one are read."""
 
     def __init__(self, workspace: Workspace, lake: Lake, pseudonyms: Pseudonyms, state: Progress,
@@ -106,7 +108,7 @@ class _Writing:
 
     def write(self, files: list[NewFile]) -> None:
         """Write all files, group by group."""
-        scratch = _scratch(self._workspace)
+        scratch = scratch_of(self._workspace)
         with ThreadPoolExecutor(WORKERS) as pool:
             def started(group: list[NewFile]) -> list[tuple[Job, Future[None]]]:
                 jobs = [Job(file, scratch, HELD_BYTES // len(group)) for file in group]
@@ -137,7 +139,6 @@ class _Writing:
         names = [job.file.transaction for job in jobs]
         there = self._lake.holds(table.name, names)
         missing = [name for name in names if name not in there]
-        now = datetime.now(UTC).replace(tzinfo=None)
         failure: list[BaseException] = []
 
         def rows() -> Iterator[Any]:
@@ -145,11 +146,7 @@ class _Writing:
                 for frame in ahead(self._frames(jobs, table, there)):
                     for part in frame.iter_slices(BATCH_ROWS):
                         yield from Table(part).to_batches()
-                # All is read and counted, and nothing is committed before this ends.
-                self._journal.write(table.name, [
-                    (job.file.transaction, _account(self._workspace, job.result, now), job.rejected_rows)
-                    for job in jobs
-                ])
+                self._note(table, jobs)  # nothing is committed before this ends
             except (Exception, KeyboardInterrupt) as error:
                 failure.append(error)
                 raise
@@ -167,6 +164,13 @@ class _Writing:
             for _ in rows():
                 pass
         self._journal.finish()
+
+    def _note(self, table: schema.Table, jobs: list[Job]) -> None:
+        """Write the journal, when all is read and counted and nothing is committed yet."""
+        now = datetime.now(UTC).replace(tzinfo=None)
+        self._journal.write(table.name, [
+            (job.file.transaction, _account(self._workspace, job.result, now), job.rejected_rows) for job in jobs
+        ])
 
     def _frames(self, jobs: list[Job], table: schema.Table, there: set[str]) -> Generator[pl.DataFrame, None, None]:
         """The rows that are not in the lake yet."""

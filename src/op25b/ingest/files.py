@@ -70,14 +70,20 @@ class FileResult:
 class NewFile:
     """A file with new content; `weight` is about how many bytes of it are to be read when it is unpacked.
 
-    `hash` fills in the result's hash, and is to be called before the file's rows are written.
+    A file that was not hashed yet, up to `end`, is to be before its rows are written: `hashed` takes what was found.
     """
 
     result: FileResult
     source: Source
     format: Format
     weight: int
-    hash: Callable[[], None]
+    end: int | None = None
+    hashed: Callable[[Content], None] | None = None
+
+    def hash(self) -> None:
+        """Hash the file where that is still to be done."""
+        if self.hashed is not None:
+            self.hashed(examine(self.result.path, (), end=self.end))
 
     @property
     def transaction(self) -> str:
@@ -177,7 +183,7 @@ class _Look:
         if content is None:
             weight = result.content_bytes = result.bytes * _UNPACKED if found.end is None else found.end
             source = source_of(self._workspace, result.path, settings)
-            return NewFile(result, source, form, weight, partial(self._hash, result, found))
+            return NewFile(result, source, form, weight, found.end, partial(self._hashed, result, found))
         self._hashed(result, found, content)
         if self._known.holds(result.kind, content.sha256) or (content.length == 0 and content.held_back):
             result.state = "known" if content.length else "open"
@@ -192,10 +198,7 @@ class _Look:
             result.offset, result.first_line = content.before.length, content.first_line
             source = replace(source, resume=content.before.last)
         self._known.add(result.kind, content.sha256)  # the same content may have a second name in this run
-        return NewFile(result, source, form, result.content_bytes - result.offset, lambda: None)
-
-    def _hash(self, result: FileResult, found: _Found) -> None:
-        self._hashed(result, found, examine(result.path, (), end=found.end))
+        return NewFile(result, source, form, result.content_bytes - result.offset)
 
     def _hashed(self, result: FileResult, found: _Found, content: Content) -> None:
         result.sha256, result.content_bytes = content.sha256, content.length

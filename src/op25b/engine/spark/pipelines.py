@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import date
 from functools import cached_property
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 from uuid import uuid4
@@ -19,19 +18,16 @@ from uuid import uuid4
 from op25b.engine import duckdb
 from op25b.engine.pipelines import Pipeline
 from op25b.engine.spark.dialect import to_spark
-from op25b.engine.spark.session import require, session
+from op25b.engine.spark.session import require, session, staging
 from op25b.engine.spark.tables import Tables, typed
 from op25b.lake import Lake, Part
 from op25b.workspace import Workspace
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import pyarrow as pa
     from pyspark.sql import SparkSession
-
-
-def staging(lake: Lake) -> Path:
-    """Where files lie that no table has yet."""
-    return lake.root / ".spark"
 
 
 class OnSpark:
@@ -51,7 +47,7 @@ class OnSpark:
 
     @cached_property
     def _session(self) -> SparkSession:
-        shutil.rmtree(staging(self._lake), ignore_errors=True)  # what a killed run left
+        shutil.rmtree(staging(self._lake.root), ignore_errors=True)  # what a killed run left
         return self._open.enter_context(session(self._workspace, "build"))
 
     def write(self, pipeline: Pipeline, days: Sequence[date | None]) -> tuple[pa.Schema, list[Part]]:
@@ -67,7 +63,7 @@ class OnSpark:
             tables.set_window(day, since, until)
             between = (since - pipeline.margin, until + pipeline.margin)
             condition = f" WHERE day = DATE '{day}'"
-        target = staging(self._lake) / str(uuid4())
+        target = staging(self._lake.root) / str(uuid4())
         try:
             tables.prepare(day, between)
             columns = ", ".join(f"CAST({name} AS {kind}) AS {name}" for name, kind in typed(tables.made)

@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,6 +42,11 @@ _REMEDY = "install both: pip install 'op25b[spark]', and Java 17 (Debian: apt-ge
 _LOGGING = "rootLogger.level = off\n"
 
 
+def staging(lake: Path) -> Path:
+    """Where, below a lake, files lie that no table has yet."""
+    return lake / ".spark"
+
+
 def require() -> None:
     """Refuse to go on without pyspark and Java."""
     home = os.environ.get("JAVA_HOME")
@@ -63,7 +69,8 @@ def session(workspace: Workspace, purpose: str) -> Iterator[SparkSession]:
     from pyspark.sql import SparkSession
 
     logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL + 1)  # it prints queries and values
-    with tempfile.TemporaryDirectory(prefix="op25b-spark-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="op25b-spark-") as scratch, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "PySpark does not yet fully support pandas", FutureWarning)  # nothing uses it
         builder = SparkSession.builder.appName(f"op25b {purpose}").master(workspace.config.engine.spark.master)
         for name, value in _options(workspace, Path(scratch)).items():
             builder = builder.config(name, value)
@@ -87,7 +94,8 @@ def _options(workspace: Workspace, scratch: Path) -> dict[str, str]:
     quiet.write_text(_LOGGING, encoding="utf-8")
     java = "spark.driver.extraJavaOptions"
     chosen[java] = f"-Dlog4j2.configurationFile={quiet.as_uri()} {chosen.get(java, '')}".strip()
-    chosen.setdefault("spark.pyspark.python", os.environ.get("PYSPARK_PYTHON", sys.executable))
+    # Python on the workers; pyspark looks for it here alone.
+    os.environ["PYSPARK_PYTHON"] = chosen.get("spark.pyspark.python", os.environ.get("PYSPARK_PYTHON", sys.executable))
     return chosen
 
 
