@@ -30,7 +30,7 @@ FLOORS = [
     {"cli"},
 ]
 FLOOR = {module: number for number, modules in enumerate(FLOORS) for module in modules}
-HEAVY = {"aerleon", "altair", "great_expectations", "papermill", "pandas", "nbconvert"}
+HEAVY = {"aerleon", "pyspark", "altair", "great_expectations", "papermill", "pandas", "nbconvert"}
 MODULES = sorted(path for path in SOURCE.rglob("*.py") if path != SOURCE / "__init__.py")
 
 

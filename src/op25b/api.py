@@ -74,18 +74,23 @@ class OpenWorkspace:
     def _pseudonyms(self) -> Pseudonyms:
         return Pseudonyms.load(self.workspace.key_path, self.workspace.lake_path)
 
-    def ingest(self, progress: Callable[[Progress], None] = lambda _: None) -> pl.DataFrame:
-        """Read every new input file; one row per file with its state and accounting."""
+    def ingest(self, progress: Callable[[Progress], None] = lambda _: None, engine: str = "duckdb") -> pl.DataFrame:
+        """Read every new input file, here or on Spark; one row per file with its state and accounting."""
+        from op25b.engine import reading_on
         from op25b.ingest import ingest
 
-        return accounting(self.workspace, ingest(self.workspace.at(None), progress))
+        return accounting(self.workspace, ingest(self.workspace.at(None), progress, reading_on(engine)))
 
     def build(self, since: date | None = None, until: date | None = None,
-              progress: Callable[[str, int, int], None] = lambda _table, _done, _all: None) -> pl.DataFrame:
-        """Bring derived tables up to date; one row per table that was made anew."""
+              progress: Callable[[str, int, int], None] = lambda _table, _done, _all: None, engine: str = "duckdb"
+              ) -> pl.DataFrame:
+        """Bring derived tables up to date, on DuckDB or Spark; one row per table that was made anew."""
+        from op25b.engine import running_on
         from op25b.engine.build import build
 
-        built = build(self.workspace.at(None), since, until, progress)
+        workspace = self.workspace.at(None)
+        with running_on(engine, workspace) as runner:
+            built = build(workspace, since, until, progress, runner)
         rows = [(b.table, "all" if b.days is None else f"{min(b.days)} to {max(b.days)}",
                  None if b.days is None else len(b.days), b.rows) for b in built]
         return pl.DataFrame(rows, orient="row", schema={"table": pl.String, "made": pl.String, "days": pl.Int64,
