@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import altair as alt
@@ -34,6 +34,8 @@ SCENARIOS = pl.DataFrame({"scenario": ["proposed", "wave"], "step": ["notice", "
 GROWTH = pl.DataFrame({"kind": ["observed", "observed", "extrapolated", "limit"], "days": [1, 2, 3, None],
                        "subscribers": [5, 7, 8, 11], "low": [4, 6, 6, 9], "high": [6, 8, 11, 30]})
 RATES = pl.DataFrame({"cap": [1, 10], "left": [0.1, 0.6], "hit": [0.9, None]})
+ATTRIBUTED = pl.DataFrame({"day": [date(2007, 7, 10)] * 2, "attribution": ["attributed", "unattributed"],
+                           "flows": [900, 12]})
 CASES: list[tuple[Callable[..., Any], pl.DataFrame, set[str]]] = [
     (charts.funnel, FUNNEL, {"step_words", "subscribers", "words", "share"}),
     (charts.connections, CONNECTIONS, {"start", "end", "low", "high", "destination_group_words", "impact_words",
@@ -43,6 +45,7 @@ CASES: list[tuple[Callable[..., Any], pl.DataFrame, set[str]]] = [
     (charts.nodes, NODES, {"access_node", "class_words", "subscribers"}),
     (charts.scenarios, SCENARIOS, {"scenario", "step_words", "subscribers", "low", "high"}),
     (charts.growth, GROWTH, {"days", "subscribers", "low", "high", "kind_words"}),
+    (charts.attribution, ATTRIBUTED, {"day", "flows", "attribution_words", "rank"}),
     (charts.rate_limits, RATES, {"cap", "share", "effect_words"}),
 ]
 IDS = [chart.__name__ for chart, _, _ in CASES]

@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 import altair as alt
 import polars as pl
 
+from op25b.coverage.words import ATTRIBUTIONS
+from op25b.coverage.words import COLUMNS as COVERAGE
 from op25b.sampling.words import CHART, ESTIMATES, METHODS
 from op25b.small_cells import MARK
 from op25b.texts import AXES, CLASSES, EFFECTS, GROUPS, IMPACTS, KINDS, REMEDIES, STEPS, Text, percent, text
@@ -27,6 +29,8 @@ INK, SOFT, LINE = "#1f2933", "#52606d", "#e3e7eb"
 _BAR = "#5B7FA3"
 _SCENARIOS = ("#5B7FA3", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A838C")
 _EFFECT_COLOURS = {"left": "#D55E00", "hit": "#5B7FA3"}
+_ATTRIBUTION_COLOURS = {"attributed": "#5B7FA3", "unattributed": "#D55E00", "ambiguous": "#E69F00",
+                        "by_address": "#7A838C"}
 _METHOD_COLOURS = {"raw": "#7A838C", "chao1": "#0072B2", "pilot": "#D55E00"}
 _AFFECTED_STEPS = ("newly_blocked", "loses", "notice")
 _Chart = TypeVar("_Chart", alt.Chart, alt.LayerChart, alt.FacetChart)
@@ -215,6 +219,25 @@ def estimates(frame: pl.DataFrame, language: Language) -> alt.LayerChart:
         x=alt.X("high:Q"), text=alt.Text("value:Q", format=","))
     return _styled(limits + points + numbers, max(len(kinds), 1) * (24 + 22 * max(len(methods), 1)), CHART[language],
                    language)
+
+
+def attribution(frame: pl.DataFrame, language: Language) -> alt.Chart:
+    """Flow records per local day, by whether they are tied to a line; frame: day, attribution, flows."""
+    data = _ranked(_worded(frame, "attribution", ATTRIBUTIONS, language), "attribution", list(ATTRIBUTIONS))
+    known = [key for key in ATTRIBUTIONS if key in set(frame["attribution"])]
+    # A day is written as it is, whatever the reader's own time zone.
+    base = alt.Chart(data.with_columns(pl.col("day").cast(pl.String))).encode(
+        x=alt.X("day:O", title=None, axis=alt.Axis(labelOverlap=True, grid=False)),
+        y=alt.Y("flows:Q", stack="zero", title=COVERAGE["flows"][language], axis=_counts()),
+        order=alt.Order("rank:Q"),
+        color=_colours(("attribution_words", None), known, ATTRIBUTIONS, _ATTRIBUTION_COLOURS, language),
+        tooltip=[alt.Tooltip("day:O", title=AXES["time"][language]),
+                 alt.Tooltip("attribution_words:N", title=AXES["kind"][language]),
+                 alt.Tooltip("flows:Q", title=COVERAGE["flows"][language], format=",")],
+    )
+    bars: alt.Chart = base.mark_bar().properties(width=WIDTH, height=200, autosize=alt.AutoSizeParams(
+        type="fit-x", contains="padding"))
+    return _configured(bars, COVERAGE["flows"][language], language)
 
 
 def rate_limits(frame: pl.DataFrame, language: Language) -> alt.LayerChart:

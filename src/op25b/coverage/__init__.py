@@ -62,11 +62,16 @@ def coverage(workspace: Workspace, per: Per = "day-node", shift: int = SHIFT, *,
 
 def both(workspace: Workspace, per: Per, shift: int = SHIFT, *,
          progress: Progress = lambda _day, _done, _all: None) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The rows of `coverage` per a group, and per finding, of all days, for one reading of the sessions."""
+    """The rows of `coverage` per a group, and per finding, of all days, for one reading of the sessions.
+
+    With `shift` 0 there are no rows per finding.
+    """
     connection = engine.tables(workspace, _TABLES)
     try:
-        clocks = Clocks(workspace, connection, shift)
-        found = clocks.applied(seen(connection), progress)
+        clocks, found = Clocks(workspace, connection, shift), seen(connection)
+        if not shift:
+            return _grouped(found, _BY[per]), clocks.findings().clear()
+        found = clocks.applied(found, progress)
         return _grouped(found, _BY[per]), clocks.findings()
     finally:
         connection.close()

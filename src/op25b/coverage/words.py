@@ -14,6 +14,22 @@ ATTRIBUTIONS: dict[str, Text] = {
     "ambiguous": {"ja": "リースの重複", "en": "overlapping leases"},
     "by_address": {"ja": "アドレス単位", "en": "by address"},
 }
+COLUMNS: dict[str, Text] = {
+    "access_node": {"ja": "収容装置", "en": "access node"},
+    "flows": {"ja": "フローレコード", "en": "flow records"},
+    "share": {"ja": "特定できた割合", "en": "share attributed"},
+}
+NOTES: dict[str, Text] = {
+    "unknown": {"ja": "不明", "en": "unknown"},
+    "pool": {"ja": "不明（リースはすべて {server} が割り当て）", "en": "unknown (all leases granted by {server})"},
+    "more-nodes": {"ja": "フローレコードの多い{shown}台を示しました。残りは{rest}台です。",
+                   "en": "The {shown} access nodes with most flow records; {rest} more are not shown."},
+    "too-many": {
+        "ja": "接続が{most}件を超えるため、時計のずれの影響はこの報告書に含めていません"
+              "（op25b coverage で確認できます）。",
+        "en": "What differing clocks would do is left out here, as there are more than {most} connections: "
+              "'op25b coverage' tells."},
+}
 _SENTENCES: dict[str, Text] = {
     "flows": {
         "ja": "リース記録とフローの時計が{shift}秒ずれていたとすると、フローレコード{flows}件のうち"
@@ -59,7 +75,7 @@ def sentences(frame: pl.DataFrame, findings: pl.DataFrame, language: Language,
     touched = _highest(findings, pl.col("disappear") + pl.col("other_evidence"))
     share = MARK if shown.hides(touched, listed) else percent(touched / listed)
     return [said, _SENTENCES["findings"][language].format(
-        listed=shown.shown(listed), disappear=shown.shown(_highest(findings, pl.col("disappear"))),
+        listed=shown.shown(listed), disappear=shown.shown(_highest(findings, pl.col("disappear")), touched),
         other=shown.shown(touched, listed), share=share, appear=shown.shown(_highest(findings, pl.col("appear"))))]
 
 
