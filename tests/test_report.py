@@ -171,7 +171,7 @@ def test_page_reports_the_gates(page):
 def test_every_chart_draws_without_a_network(page):
     _, path = page
     charts = browser.charts(browser.dom(path))
-    assert len(charts) == 5
+    assert len(charts) == 6
     for marks, said in charts:
         assert marks > 0
         assert said
@@ -195,7 +195,7 @@ rules = [{{ name = "rest", action = "block", plans = ['''{HOSTILE}'''] }}]
     document = browser.dom(path)
     assert "<title>Impact of" in document
     assert document.split('<main class="op25b">')[1].count("<img") == 0
-    assert len(browser.charts(document)) == 5
+    assert len(browser.charts(document)) == 6
     assert all(marks for marks, _ in browser.charts(document))
     assert browser.complaints(path) == []
 
