@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 _MOSTLY_DISTINCT = frozenset({"at", "first_seen", "last_seen", "queue_id", "size_bytes", "bytes"})
 # Raw rows stand in the order of time, so the least and the greatest of other columns tell no file from another.
 _TIMES = frozenset({"at", "first_seen", "last_seen", "start", "end"})
-_COMMIT = re.compile(r"(\d{20})\.(?:json|checkpoint)")
+# Not `.json#1`, what a killed commit leaves.
+_COMMIT = re.compile(r"(\d{20})\.(?:json|checkpoint[.\d]*\.parquet)$")
 
 
 @dataclass(frozen=True)
@@ -71,14 +72,14 @@ class Lake:
         """Names of the tables that exist."""
         if self.at is not None:
             return sorted(self.at.tables)
-        return sorted(path.parent.name for path in self.root.glob("*/_delta_log"))
+        return sorted(self.table_versions())
 
     def delta(self, table: str) -> DeltaTable | None:
         """The table's snapshot, or None while nothing was ever written to it."""
         from deltalake import DeltaTable
 
         if self.at is None:
-            return DeltaTable(self._uri(table)) if (self.root / table / "_delta_log").is_dir() else None
+            return DeltaTable(self._uri(table)) if _newest_version(self.root / table) is not None else None
         if table not in self.at.tables:
             return None
         if table not in self._opened:
@@ -183,12 +184,8 @@ class Lake:
 
     def table_versions(self) -> dict[str, int]:
         """Table → its Delta version now, from the names in its log."""
-        found = {}
-        for log in self.root.glob("*/_delta_log"):
-            commits = [int(name[1]) for entry in os.scandir(log) if (name := _COMMIT.match(entry.name))]
-            if commits:
-                found[log.parent.name] = max(commits)
-        return found
+        found = {log.parent.name: _newest_version(log.parent) for log in self.root.glob("*/_delta_log")}
+        return {table: version for table, version in found.items() if version is not None}
 
     def number(self) -> int:
         """The number of this lake version, of the newest one where the lake is read as it is; 0 while there is none."""
@@ -396,6 +393,15 @@ def properties(columns: Sequence[str], measured: Container[str] | None = _TIMES)
         for name in columns
     }
     return WriterProperties(compression="ZSTD", compression_level=1, column_properties=each)
+
+
+def _newest_version(table: Path) -> int | None:
+    """The newest version of the table in a directory, by the names in its log; None before its first commit."""
+    try:
+        return max((int(name[1]) for entry in os.scandir(table / "_delta_log") if (name := _COMMIT.match(entry.name))),
+                   default=None)
+    except FileNotFoundError:
+        return None
 
 
 def _path(uri: str) -> str:

@@ -9,6 +9,7 @@ are read as if for the first time. Either way this comes before the run looks fo
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,9 @@ class Journal:
         """Note the files whose rows are about to be committed to `table`: transaction, accounting, rejected rows."""
         rows = [(table, name, account, schema.REJECTED.conform(bad).to_struct()) for name, account, bad in files]
         temporary = self._path.with_suffix(".new")
-        pl.DataFrame(rows, schema=_SCHEMA, orient="row").write_parquet(temporary)
+        made = io.BytesIO()  # where polars writes a file itself, it does not say that the disk is full
+        pl.DataFrame(rows, schema=_SCHEMA, orient="row").write_parquet(made)
+        temporary.write_bytes(made.getbuffer())
         durable.put_in_place(temporary, self._path)
 
     def finish(self) -> None:
