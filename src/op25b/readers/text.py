@@ -6,6 +6,7 @@ import bz2
 import gzip
 import io
 import lzma
+import os
 import zlib
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -22,6 +23,8 @@ from op25b.errors import InputError
 BLOCK_BYTES = 16 * 2**20
 MAX_LINE_BYTES = 64 * 2**20
 _PIECE_BYTES = 2**20
+# A line end is looked for in so many bytes before where a piece of a plain file is to end.
+_TAIL_BYTES = 2**16
 # What reading a damaged or vanishing file raises.
 DAMAGE = (OSError, EOFError, zlib.error, lzma.LZMAError, ValueError)
 _MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
@@ -83,6 +86,26 @@ class _Metered(io.FileIO):
             _BYTES_READ[self._path] += count or 0
         return count
 
+    def whole_lines(self, start: int, size: int) -> bytes:
+        """The lines that end in the `size` bytes from `start`; nothing near the end of the file and in long lines.
+
+        Their end is looked for first, as to read into one place and copy from there takes three times as long.
+        """
+        tail = min(size, _TAIL_BYTES)
+        if self._end is not None and start + size > self._end:
+            return b""
+        last = os.pread(self.fileno(), tail, start + size - tail)
+        line_end = last.rfind(b"\n") + 1
+        if len(last) < tail or not line_end:
+            return b""
+        length = size - tail + line_end
+        found = os.pread(self.fileno(), length, start)
+        if not found.endswith(b"\n") or len(found) < length:  # the file was changed meanwhile
+            return b""
+        if self._watched:
+            _BYTES_READ[self._path] += length
+        return found
+
 
 @contextmanager
 def ending(path: Path, end: int) -> Iterator[None]:
@@ -138,8 +161,13 @@ def chunks(stream: IO[bytes], size: int = BLOCK_BYTES) -> Iterator[bytes]:
     The whole lines read before the stream fails are yielded, then its error is raised. A line that is longer than
     `MAX_LINE_BYTES` is cut.
     """
-    # readinto1 hands over what a decompressor has; readinto would lose it where the next bytes are damaged. One buffer
-    # serves the whole stream, as fresh memory for every piece costs more than copying.
+    if isinstance(stream, io.BufferedReader) and isinstance(stream.raw, _Metered):
+        yield from _plain_chunks(stream, stream.raw, size)  # all but the last, which may not be whole
+    yield from _copied_chunks(stream, size)
+
+
+def _copied_chunks(stream: IO[bytes], size: int) -> Iterator[bytes]:
+    # readinto1 hands over what a decompressor has; readinto would lose it where the next bytes are damaged.
     fill: Any = getattr(stream, "readinto1", None) or getattr(stream, "readinto")  # noqa: B009  # IO does not have it
     buffer = bytearray(size)
     length, failure, skipping = 0, None, False
@@ -178,6 +206,17 @@ def chunks(stream: IO[bytes], size: int = BLOCK_BYTES) -> Iterator[bytes]:
         yield rest
     if failure is not None:
         raise failure
+
+
+def _plain_chunks(stream: IO[bytes], file: _Metered, size: int) -> Iterator[bytes]:
+    position = stream.tell()
+    try:
+        while piece := file.whole_lines(position, size):
+            yield piece
+            position += len(piece)
+    except OSError:  # comes again where the caller goes on reading, which keeps what is before the damage
+        pass
+    stream.seek(position)
 
 
 def lines_of(data: bytes, name: str = "line") -> pl.Series:

@@ -37,6 +37,7 @@ def _other(ports: Sequence[int], begun: str = "") -> str:
 OTHER_PORT = _other(MAIL_PORTS)
 _AROUND = " \t\r,[]\ufeff"  # what stands around the objects of an array
 _SAMPLE = 100
+_FEW = 4
 
 
 @dataclass(frozen=True)
@@ -139,9 +140,12 @@ def _gathered(block: bytes, first: int) -> pl.DataFrame:
 def _not_ruled_out(lines: pl.DataFrame, names: dict[str, str]) -> pl.DataFrame:
     """Objects that are not ruled out by their ports."""
     source, destination = names["src_port"], names["dst_port"]
-    # What most lines look like is looked for first, as taking out the numbers takes longer.
+    # What most lines look like is looked for first, as taking out the numbers takes longer. Where few are left they are
+    # mostly ours, and to decode the others too costs less.
     usual = _member(source) + r"[ \t]*,.*" + _member(destination) + r"[ \t]*[,}]"
     rest = lines.filter(~pl.col("text").str.contains(usual))
+    if rest.height < lines.height // _FEW:
+        return rest
     # NULL, where a line has no such field, rules nothing out.
     other = ~_number(source).is_in(MAIL_PORTS) & ~_number(destination).is_in(MAIL_PORTS)
     return rest.filter(~other.fill_null(value=False))
