@@ -5,7 +5,7 @@
 -- Counts are of sampled packets, not scaled. `squared_bytes` sums the squares of packet sizes (of a record with several
 -- packets their mean), for the variance of bytes. A session that several exporters saw counts for one of them.
 SELECT
-    s.day, s.subscriber, s.exporter, s.sampling_interval, d.destination_group, s.server_port AS port,
+    s.day, h.subscriber, s.exporter, s.sampling_interval, d.destination_group, s.server_port AS port,
     count(*) AS sessions,
     sum(CASE WHEN s.outcome = 'established' THEN 1 ELSE 0 END) AS established,
     sum(s.client_packets) AS client_packets,
@@ -17,8 +17,9 @@ SELECT
         THEN CAST(least(1e30, CAST(s.client_bytes + s.server_bytes AS DOUBLE) * (s.client_bytes + s.server_bytes)
             / (s.client_packets + s.server_packets)) AS DECIMAL(38, 3))
     END) AS DOUBLE) AS squared_bytes
-FROM session AS s
-JOIN destination AS d ON d.day = s.day AND d.number = s.server_number
-WHERE s.direction = 'out' AND s.subscriber IS NOT NULL AND s.server_port IN (25, 465, 587)
+FROM connection AS s
+JOIN destination AS d ON d.day = s.day AND d.number = s.server
+JOIN holder AS h ON h.day = s.day AND h.number = s.holder AND h.number > 0
+WHERE s.direction = 'out' AND s.server_port IN (25, 465, 587)
     AND d.destination_group <> 'own-relay'
-GROUP BY s.day, s.subscriber, s.exporter, s.sampling_interval, d.destination_group, s.server_port
+GROUP BY s.day, h.subscriber, s.exporter, s.sampling_interval, d.destination_group, s.server_port

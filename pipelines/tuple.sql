@@ -3,37 +3,11 @@
 --
 -- The line is the client, or the server where somebody connects to port 25 of the line; a record between two mail ports
 -- does not prove that, as either end may have begun it.
--- Most five-tuples are used once and are one session; `used_again` are those that may be several, see session.sql.
-WITH numbered AS (
+-- `sides`: 1 where the client is the line, 2 where the server is, 3 where both are.
+-- Most five-tuples are used once and are one session; `used_again` are those that may be several, see connection.sql.
+WITH used AS (
     SELECT
-        CASE WHEN f.is_reply THEN dst.number ELSE src.number END AS client,
-        CASE WHEN f.is_reply THEN src.number ELSE dst.number END AS server,
-        CASE WHEN f.is_reply THEN f.dst_port ELSE f.src_port END AS client_port,
-        CASE WHEN f.is_reply THEN f.src_port ELSE f.dst_port END AS server_port,
-        f.is_reply, f.client_has_mail_port, f.first_seen, f.last_seen, f.tcp_flags, f.established,
-        f.sampling_interval, f.forwarding_status, f.exporter,
-        CASE WHEN f.is_reply THEN coalesce(f.reply_packets, 0) ELSE f.packets END AS client_packets,
-        CASE WHEN f.is_reply THEN coalesce(f.reply_bytes, 0) ELSE f.bytes END AS client_bytes,
-        CASE WHEN f.is_reply THEN f.packets ELSE coalesce(f.reply_packets, 0) END AS server_packets,
-        CASE WHEN f.is_reply THEN f.bytes ELSE coalesce(f.reply_bytes, 0) END AS server_bytes
-    FROM ported_flow AS f
-    JOIN address AS src ON src.ip_key = f.src_key
-    JOIN address AS dst ON dst.ip_key = f.dst_key
-    WHERE CASE WHEN f.is_reply THEN dst.is_line ELSE src.is_line END
-        OR (
-            CASE WHEN f.is_reply THEN src.is_line AND f.src_port = 25 ELSE dst.is_line AND f.dst_port = 25 END
-            AND NOT f.client_has_mail_port
-        )
-)
-SELECT
-    t.client, t.server, t.client_port, t.server_port, t.client_has_mail_port,
-    t.first_seen, t.last_seen, t.records, t.client_packets, t.client_bytes, t.server_packets, t.server_bytes,
-    t.proven, t.doubtful, t.futile, t.sampling_interval, t.forwarding_status, t.exporter,
-    t.last_begun > t.first_ended + gap.seconds * INTERVAL 1 SECOND
-        OR (t.first_seen < w.since AND t.last_begun >= w.since + INTERVAL 2 HOUR) AS used_again
-FROM (
-    SELECT
-        client, server, client_port, server_port, client_has_mail_port,
+        client_high, client_low, server_high, server_low, client_port, server_port, client_has_mail_port,
         min(first_seen) AS first_seen,
         max(first_seen) AS last_begun,
         min(last_seen) AS first_ended,
@@ -53,8 +27,21 @@ FROM (
         max(sampling_interval) AS sampling_interval,
         max(forwarding_status) AS forwarding_status,
         min(exporter) AS exporter
-    FROM numbered
-    GROUP BY client, server, client_port, server_port, client_has_mail_port
-) AS t
+    FROM directed_flow
+    GROUP BY client_high, client_low, server_high, server_low, client_port, server_port, client_has_mail_port
+)
+SELECT
+    client.number AS client, server.number AS server, u.client_port, u.server_port, u.client_has_mail_port,
+    u.first_seen, u.last_seen, u.records, u.client_packets, u.client_bytes, u.server_packets, u.server_bytes,
+    u.proven, u.doubtful, u.futile, u.sampling_interval, u.forwarding_status, u.exporter,
+    server.is_v4 AS server_is_v4,
+    CASE WHEN client.is_line THEN 1 ELSE 0 END
+        + CASE WHEN server.is_line AND u.server_port = 25 AND NOT u.client_has_mail_port THEN 2 ELSE 0 END AS sides,
+    u.last_begun > u.first_ended + gap.seconds * INTERVAL 1 SECOND
+        OR (u.first_seen < w.since AND u.last_begun >= w.since + INTERVAL 2 HOUR) AS used_again
+FROM used AS u
+JOIN address AS client ON client.high = u.client_high AND client.low = u.client_low
+JOIN address AS server ON server.high = u.server_high AND server.low = u.server_low
 CROSS JOIN session_gap AS gap
 CROSS JOIN build_window AS w
+WHERE client.is_line OR (server.is_line AND u.server_port = 25 AND NOT u.client_has_mail_port)

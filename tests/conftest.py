@@ -16,6 +16,7 @@ from op25b import schema
 from op25b.api import OpenWorkspace, open_workspace
 from op25b.lake import Lake
 from op25b.pseudonyms import Pseudonyms
+from op25b.readers.base import ip_numbers
 
 # In CI the examples of property tests follow from the code alone, so that a run can be repeated; everywhere else they
 # are new each time.
@@ -25,6 +26,12 @@ if os.environ.get("CI") == "true":
 
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLE = ROOT / "data" / "sample"
+
+
+def numbers(name: str, address: str) -> dict[str, int | None]:
+    """The columns of a flow record that hold an address as a number."""
+    return dict(zip((f"{name}_high", f"{name}_low"), ip_numbers(address) or (None, None), strict=True))
+
 
 SETTINGS = """
 [site]

@@ -20,7 +20,7 @@ from tests.pipelines.rows import both, event, flow, lease, load, new_workspace, 
 
 DAYS = [date(2007, 6, day) for day in (1, 2, 3)]
 DAY_TABLES = {name for name, pipeline in pipelines().items() if pipeline.build == "day"}
-FLOW_TABLES = {"address", "destination", "session", "peer_day", "sender_day"}
+FLOW_TABLES = {"address", "holder", "destination", "connection", "peer_day", "sender_day"}
 
 
 def fill(opened: OpenWorkspace) -> None:
@@ -67,7 +67,7 @@ def test_nothing_new_makes_nothing(opened: OpenWorkspace) -> None:
 def test_a_new_day_makes_that_day(opened: OpenWorkspace) -> None:
     load(opened, "flow", both("198.18.0.1:4000", "192.0.2.25:25", "2007-06-04 12:00:00"), source="flows 4")
     found = made(opened)
-    assert found["session"] == found["peer_day"] == found["sender_day"] == [4]
+    assert found["connection"] == found["peer_day"] == found["sender_day"] == [4]
     assert found.get("sender", "not made") is None
     assert "lease" not in found
     assert tables(opened) == from_nothing(opened)
@@ -89,7 +89,7 @@ def test_a_late_file_makes_its_day_anew(opened: OpenWorkspace) -> None:
 
 def test_a_late_file_around_midnight_makes_both_days_anew(opened: OpenWorkspace) -> None:
     load(opened, "flow", [flow("192.0.2.25:25", "198.18.0.1:4000", "2007-06-02 01:00:00")], source="late")
-    assert made(opened)["session"] == [1, 2]
+    assert made(opened)["connection"] == [1, 2]
 
 
 def test_a_lease_that_says_nothing_new_of_a_day_leaves_it_alone(opened: OpenWorkspace) -> None:
@@ -98,7 +98,7 @@ def test_a_lease_that_says_nothing_new_of_a_day_leaves_it_alone(opened: OpenWork
     load(opened, "lease_record", [stop, lease("198.18.0.1", "b", "2007-06-03 09:00:00")], source="late leases")
     found = made(opened)
     assert found["lease"] is None
-    assert {name: found[name] for name in ("session", "message")} == {"session": [3], "message": [3]}
+    assert {name: found[name] for name in ("connection", "message")} == {"connection": [3], "message": [3]}
     assert opened.sql("SELECT subscriber FROM session ORDER BY day")["subscriber"].to_list() == ["a", "a", "b"]
     assert tables(opened) == from_nothing(opened)
 
@@ -115,7 +115,7 @@ def test_changed_settings_make_what_reads_them(opened: OpenWorkspace) -> None:
     changed = new_workspace(opened.workspace.root, SETTINGS + more)
     found = made(changed)
     assert found["destination"] == found["peer_day"] == [1, 2, 3]
-    assert "session" not in found
+    assert "connection" not in found
     assert set(changed.sql("SELECT name FROM peer_day")["name"]) == {"New"}
 
 
@@ -132,16 +132,16 @@ def test_changed_sql_makes_the_table_anew(opened: OpenWorkspace, monkeypatch: py
 def test_since_and_until(tmp_path: Path) -> None:
     opened = new_workspace(tmp_path / "w")
     fill(opened)
-    assert made(opened, since=DAYS[1], until=DAYS[1])["session"] == [2]
+    assert made(opened, since=DAYS[1], until=DAYS[1])["connection"] == [2]
     assert opened.sql("SELECT sessions FROM sender").item() == 1
     found = made(opened)
-    assert found["session"] == [1, 3]
+    assert found["connection"] == [1, 3]
     assert "sender" in found
     assert opened.sql("SELECT sessions FROM sender").item() == 3
     assert tables(opened) == from_nothing(opened)
 
 
-@pytest.mark.parametrize("at_table", ["lease", "session", "sender_day", "sender"])
+@pytest.mark.parametrize("at_table", ["lease", "connection", "sender_day", "sender"])
 def test_killed_between_tables_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_table: str) -> None:
     opened = new_workspace(tmp_path / "w")
     fill(opened)
@@ -205,7 +205,7 @@ def test_stored_columns_are_plain(opened: OpenWorkspace) -> None:
 
 
 def test_what_a_table_needs() -> None:
-    assert [p.name for p in ingredients("peer_day")] == ["address", "destination", "session"]
-    assert direct_inputs("session") == {"flow", "address", "lease", "build_window", "session_gap"}
+    assert [p.name for p in ingredients("peer_day")] == ["address", "destination", "holder", "connection"]
+    assert direct_inputs("connection") == {"flow", "address", "holder", "lease", "build_window", "session_gap"}
     assert direct_inputs("address") == {"flow", "network", "build_window"}
     assert DAY_TABLES >= FLOW_TABLES

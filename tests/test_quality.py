@@ -15,7 +15,7 @@ from op25b.engine.build import build
 from op25b.errors import UnknownNameError
 from op25b.readers.base import ip_key
 from op25b.status import quality_state
-from tests.conftest import put
+from tests.conftest import numbers, put
 
 Row = dict[str, Any]
 Make = Callable[[str], OpenWorkspace]
@@ -33,7 +33,7 @@ def minutes(number: float) -> timedelta:
 
 def flow(at: datetime, src: str, dst: str, **other: Any) -> Row:
     return {"day": (at + timedelta(hours=9)).date(), "first_seen": at, "last_seen": at + minutes(0.1), "src_ip": src,
-            "dst_ip": dst, "src_key": ip_key(src), "dst_key": ip_key(dst), "src_port": 40000, "dst_port": 25,
+            "dst_ip": dst, **numbers("src", src), **numbers("dst", dst), "src_port": 40000, "dst_port": 25,
             "protocol": 6, "packets": 10, "bytes": 4000, "tcp_flags": 27, "established": True, "sampling_interval": 1,
             "exporter": "192.0.2.1", "received": at + minutes(0.5), "source": "flows"} | other
 
@@ -184,7 +184,7 @@ FAULTS: dict[str, tuple[str, Fault, list[Row]]] = {
     "no packets": ("flow.volume", change("flow", 2, packets=0), [{"src_ip": "198.18.1.2", "packets": 0}]),
     "backwards": ("flow.order", change("flow", 3, last_seen=NOON), [{"first_seen": NOON + minutes(40)}]),
     "protocol": ("flow.protocol", change("flow", 4, protocol=99), [{"protocol": 99}]),
-    "no address": ("flow.addresses", change("flow", 5, src_ip="", src_key=""), [{"src_ip": "", "dst_ip": PROVIDER}]),
+    "no address": ("flow.addresses", change("flow", 5, src_ip=""), [{"src_ip": "", "dst_ip": PROVIDER}]),
     "read before it happened": ("flow.not_in_future", account("flows", at=NOON + minutes(44)),
         [{"src_ip": "198.18.1.3", "first_seen": NOON + minutes(50), "file_read": NOON + minutes(44)}]),
     "clock never set": ("flow.not_before_logs", add("flow", flow(EPOCH, "192.0.2.9", RELAY, exporter="x")),

@@ -14,7 +14,7 @@ from op25b import report
 from op25b.errors import UnknownNameError
 from op25b.report_template import gates, observed, parts, words
 from op25b.report_template.rollout_impact import Page
-from tests.conftest import put
+from tests.conftest import numbers, put
 from tests.support import browser
 
 NAME = "rollout-impact"
@@ -57,7 +57,7 @@ def lines(opened, plans=("home",), node="node-1", days=0, flows=3, established=T
             local = at + timedelta(hours=9)
             put(opened, "flow", [{
                 "day": local.date(), "first_seen": at, "last_seen": at + timedelta(seconds=2), "src_ip": address,
-                "dst_ip": "192.0.2.9", "src_key": key, "dst_key": f"{0xFFFF00000000 | 0xC0000209:032x}",
+                "dst_ip": "192.0.2.9", **numbers("src", address), **numbers("dst", "192.0.2.9"),
                 "src_port": 40_000 + flow, "dst_port": 25, "protocol": 6, "packets": 9, "bytes": 900,
                 "reply_packets": 7, "reply_bytes": 800, "tcp_flags": 27, "established": established,
                 "sampling_interval": 1, "source": source}])

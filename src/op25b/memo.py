@@ -32,8 +32,8 @@ class Memo:
         self._make = make
         self._made = _Made()
 
-    def of(self, texts: pl.Series) -> pl.DataFrame:
-        """One row for each text, in order; NULL in all columns where the text is NULL."""
+    def of(self, texts: pl.Series, *columns: str) -> pl.DataFrame:
+        """One row for each text, in order; NULL in all columns where the text is NULL. Of some `columns` only."""
         made = self._made
         if made.rows is not None and made.rows.height > _REMEMBERED:
             made.__init__()  # type: ignore[misc]
@@ -45,4 +45,5 @@ class Memo:
         if made.rows is None or new.len():
             fresh = self._make(new.cat.to(made.kind).cast(pl.String))
             made.rows = fresh if made.rows is None else pl.concat([made.rows, fresh], rechunk=True)
-        return made.rows.select(pl.all().gather(pl.lit(codes)))
+        wanted = pl.col(columns) if columns else pl.all()
+        return made.rows.select(wanted.gather(pl.lit(codes)))

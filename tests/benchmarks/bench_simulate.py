@@ -97,18 +97,25 @@ PEER_DAY = f"""
         (sessions * 900)::BIGINT AS server_bytes, first_seen, first_seen + INTERVAL 3 SECOND AS last_seen
     FROM ({COUNTED})
 """
-SESSION = f"""
-    SELECT day, 'out' AS direction, subscriber, 'attributed' AS attribution, '198.18.0.1' AS line_ip, 6 AS protocol,
-        '198.18.0.1' AS client_ip, (1024 + n % 60000)::INTEGER AS client_port, k.ip AS server_ip, k.key AS server_key,
-        0::BIGINT AS client_number, k.number::BIGINT AS server_number, port::INTEGER AS server_port,
+CONNECTION = f"""
+    SELECT day, 'out' AS direction, n::INTEGER AS holder, 0 AS client,
+        (1024 + n % 60000)::INTEGER AS client_port, k.number AS server, port::INTEGER AS server_port,
         first_seen + to_seconds(nth * 60) AS first_seen,
-        first_seen + to_seconds(nth * 60 + 3) AS last_seen, 1::BIGINT AS records, 10::BIGINT AS client_packets,
+        first_seen + to_seconds(nth * 60 + 3) AS last_seen, 1 AS records, 10::BIGINT AS client_packets,
         4000::BIGINT AS client_bytes, 9::BIGINT AS server_packets, 900::BIGINT AS server_bytes,
         0 AS futile, 1 AS sampling_interval, NULL::SMALLINT AS forwarding_status, 'nas1' AS exporter,
         CASE WHEN nth < established THEN 'established' ELSE 'no-answer' END AS outcome
     FROM (SELECT *, unnest(range(least(sessions, 4)::BIGINT)) AS nth FROM ({COUNTED})
           WHERE destination_group <> 'own-relay')
     JOIN server AS k USING (destination_group)
+"""
+HOLDER = "SELECT $day::DATE AS day, n::INTEGER AS number, subscriber, 'attributed' AS attribution FROM line"
+ADDRESS = """
+    SELECT $day::DATE AS day, number, key AS ip_key, ip, 0::BIGINT AS high, 0::BIGINT AS low, true AS is_v4,
+        true AS is_server, false AS is_line
+    FROM server
+    UNION ALL
+    SELECT $day::DATE, 0, '00000000000000000000ffffc6120001', '198.18.0.1', 0, 0, true, false, true
 """
 SERVER = """
     CREATE TABLE server AS SELECT * FROM (VALUES
@@ -120,13 +127,16 @@ SERVER = """
 """
 DESTINATION = """
     SELECT $day::DATE AS day, ip AS dst_ip, key AS dst_key, destination_group, destination_group AS name,
-        destination_group AS organisation, submission, NULL::VARCHAR AS pop, number::BIGINT AS number
+        destination_group AS organisation, submission, NULL::VARCHAR AS pop, number,
+        number AS group_number,
+        number AS organisation_number
     FROM server
 """
 FLOW = """
     SELECT $day::DATE AS day, $day::TIMESTAMP AS first_seen, $day::TIMESTAMP AS last_seen, '198.18.0.1' AS src_ip,
-        '203.0.113.1' AS dst_ip, '00000000000000000000ffffc6120001' AS src_key,
-        '00000000000000000000ffffcb007101' AS dst_key, 4000 AS src_port, 25 AS dst_port, 6::SMALLINT AS protocol,
+        '203.0.113.1' AS dst_ip, 0::BIGINT AS src_high,
+        281474004811777 AS src_low, 0::BIGINT AS dst_high, 281474087547137 AS dst_low,
+        4000 AS src_port, 25 AS dst_port, 6::SMALLINT AS protocol,
         10::BIGINT AS packets, 900::BIGINT AS bytes, NULL::BIGINT AS reply_packets, NULL::BIGINT AS reply_bytes,
         27::SMALLINT AS tcp_flags, true AS established, 1 AS sampling_interval, NULL::VARCHAR AS exporter,
         NULL::SMALLINT AS forwarding_status, NULL::TIMESTAMP AS received, 'flows' AS source
@@ -213,7 +223,8 @@ SENDER_DESTINATION = f"""
     FROM (SELECT *, CASE kind WHEN 'bot' THEN 6 WHEN 'own-server' THEN 4 ELSE 1 END AS places,
               unnest(range(1, places + 1)) AS place FROM ({SENDING}))
 """
-PER_DAY = {"flow": FLOW, "destination": DESTINATION, "session": SESSION, "peer_day": PEER_DAY, "sender_day": SENDER_DAY,
+PER_DAY = {"flow": FLOW, "destination": DESTINATION, "address": ADDRESS, "holder": HOLDER,
+           "connection": CONNECTION, "peer_day": PEER_DAY, "sender_day": SENDER_DAY,
            "sampled_day": SAMPLED_DAY, "message": MESSAGE, "relay_day": RELAY_DAY}
 WHOLE = {"subscriber": SUBSCRIBER, "lease": LEASE, "sender": SENDER, "sender_destination": SENDER_DESTINATION}
 

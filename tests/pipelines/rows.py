@@ -14,7 +14,7 @@ from op25b.lake import Lake
 from op25b.pseudonyms import Pseudonyms
 from op25b.readers.base import ip_key
 from op25b.readers.flows.common import established
-from tests.conftest import SETTINGS
+from tests.conftest import SETTINGS, numbers
 
 DAY = date(2007, 6, 2)
 JST = timedelta(hours=9)
@@ -55,7 +55,7 @@ def flow(src: str, dst: str, first: str, last: str | None = None, flags: str | N
     packets = other.pop("packets", 10)
     return {
         "day": (at(first) + JST).date(), "first_seen": at(first), "last_seen": at(last or first), "src_ip": src_ip,
-        "dst_ip": dst_ip, "src_key": ip_key(src_ip), "dst_key": ip_key(dst_ip), "src_port": src_port,
+        "dst_ip": dst_ip, **numbers("src", src_ip), **numbers("dst", dst_ip), "src_port": src_port,
         "dst_port": dst_port, "protocol": 6, "packets": packets, "bytes": other.pop("bytes", packets * 100),
         "tcp_flags": None if flags is None else sum(BITS[letter] for letter in flags),
         "sampling_interval": other.pop("sampling", 1), **other,

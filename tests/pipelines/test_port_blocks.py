@@ -92,7 +92,7 @@ def test_a_late_accounting_record_changes_the_day_it_touches(tmp_path: Path) -> 
 
     def lines(records: list[Row], read_at: str) -> tuple[list[str], list[object]]:
         load(opened, "lease_record", records, read_at=read_at)
-        days = [built.days for built in build(opened.workspace) if built.table == "session"]
+        days = [built.days for built in build(opened.workspace) if built.table == "connection"]
         flows = opened.sql("SELECT coalesce(subscriber, attribution) FROM attributed_flow ORDER BY first_seen")
         return flows.to_series().to_list(), days
 

@@ -32,7 +32,7 @@ from op25b import readers
 from op25b.errors import Op25bError
 from op25b.ingest.reading import local_days
 from op25b.readers import FORMATS, choose
-from op25b.readers.base import BOUNDARY, Batch, Format, Head, Source, ip_key, parse_ip
+from op25b.readers.base import BOUNDARY, Batch, Format, Head, Source, ip_key, ip_numbers, parse_ip
 from op25b.readers.flows import delimited, jsonlines
 from op25b.readers.leases import common as lease_common
 from op25b.readers.leases import freeradius, juniper
@@ -54,7 +54,8 @@ EVENTS = {
 }
 COUNTS = ["packets", "bytes", "reply_packets", "reply_bytes", "size_bytes", "recipients"]
 WORDS = {"status": {"sent", "deferred", "bounced", "expired"}, "kind": {"radius", "dhcp", "cgnat", "map-e", "static"}}
-KEYS = {"src_ip": "src_key", "dst_ip": "dst_key", "client_ip": "client_key", "next_hop_ip": None}
+KEYS = {"src_ip": None, "dst_ip": None, "client_ip": "client_key", "next_hop_ip": None}
+NUMBERS = {"src_ip": "src", "dst_ip": "dst"}
 
 HOSTILE = [
     b"", b"0", b"-1", b"65536", b"4294967296", b"9223372036854775807", b"9223372036854775808", b"99999999999999999999",
@@ -336,6 +337,9 @@ def _possible(form: Format, frame: pl.DataFrame) -> None:
             for row in frame.filter(pl.col(address).is_not_null()).unique(address).to_dicts():
                 _true(str(parse_ip(row[address])) == row[address], f"{address} is canonical", row[address])
                 _true(key is None or row[key] == ip_key(row[address]), f"{key} is {address}'s key", row[address])
+                if name := NUMBERS.get(address):
+                    halves = row[f"{name}_high"], row[f"{name}_low"]
+                    _true(halves == ip_numbers(row[address]), f"{name}_high and _low are {address}'s", row[address])
     for first, last in ORDERED:
         if first in frame.columns:
             _true((frame[first] <= frame[last]).fill_null(value=True).all(), f"{first} is not after {last}")

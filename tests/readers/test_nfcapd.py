@@ -57,8 +57,8 @@ def test_records_on_mail_ports(capture: Path) -> None:
     assert table(result) == EXPECTED
     assert (result.read, result.kept, result.filtered, result.rejected) == (6, 4, 2, [])
     first = result.facts()[0]
-    assert (first["src_key"], first["exporter"], first["sampling_interval"]) == (
-        "00000000000000000000ffffc6120009", "127.0.0.1", 1)
+    assert (first["src_high"], first["src_low"], first["exporter"], first["sampling_interval"]) == (
+        0, 0xFFFF_C612_0009, "127.0.0.1", 1)
     assert first["received"].year >= 2026
     assert "forwarding_status" not in first
     assert choose(capture, "flows")[1] == "nfdump magic 0xA50C, layout version 2"

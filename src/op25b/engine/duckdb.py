@@ -181,7 +181,13 @@ def tables(workspace: Workspace, names: Sequence[str], days: Sequence[date] | No
     connection = connect(workspace)
     parameters(connection, workspace)
     for name in names:
-        view(connection, lake, name, days)
+        pipeline = pipelines().get(name)
+        if pipeline is None or pipeline.stored:
+            view(connection, lake, name, days)
+            continue
+        for read in ingredients(name):
+            view(connection, lake, read.name, days)
+        connection.execute(f'CREATE OR REPLACE VIEW "{name}" AS {pipeline.sql}')
     return connection
 
 

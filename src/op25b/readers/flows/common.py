@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from op25b.readers.base import canonical_ips, rejects
+from op25b.readers.base import numbered_ips, rejects
 from op25b.workspace import MAIL_PORTS
 
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
@@ -52,7 +52,7 @@ def finish(frame: pl.DataFrame, what: str) -> tuple[pl.DataFrame, pl.DataFrame]:
     tcp_flags, sampling_interval; it may have `problem` (why a record is none, else NULL) and `established`, where the
     format says more than flags do.
     """
-    frame = canonical_ips(frame, {"src_ip": "src_key", "dst_ip": "dst_key"})
+    frame = numbered_ips(frame, {"src_ip": "src", "dst_ip": "dst"})
     missing = pl.any_horizontal(pl.col(c).is_null() for c in _NEEDED)
     backwards = (pl.col("last_seen") < pl.col("first_seen")).fill_null(value=False)
     known = pl.col("problem").is_not_null() if "problem" in frame.columns else pl.lit(value=False)
