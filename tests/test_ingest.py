@@ -23,7 +23,7 @@ from op25b.errors import LakeError, Op25bError
 from op25b.ingest import FileResult, ingest
 from op25b.lake import Lake
 from op25b.workspace import Workspace
-from tests.conftest import SAMPLE, SETTINGS
+from tests.conftest import SAMPLE, SETTINGS, require
 
 Make = Callable[..., OpenWorkspace]
 MAIL = [
@@ -259,6 +259,119 @@ def test_a_killed_run_and_new_files_in_the_next(opened: Workspace, monkeypatch: 
     (opened.root / "raw/mail.log.2").write_text(MAIL[1].replace("3F2A1B", "3F2A1C") + "\n")
     ingest(opened)
     assert counts(opened) == ALL | {"mail_event": 4, "source_file": 4}
+
+
+def _killed_before(monkeypatch: pytest.MonkeyPatch, opened: Workspace, table: str) -> None:
+    """An ingestion that dies when the rows of the mail log are in, before it appends to a table."""
+    append, mail = Lake.append, False
+
+    def dying(lake: Lake, to: str, *arguments: Any) -> None:
+        nonlocal mail
+        if mail and to == table:
+            raise _KilledError
+        mail = mail or to == "mail_event"
+        append(lake, to, *arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Lake, "append", dying)
+        with pytest.raises(_KilledError):
+            ingest(opened)
+
+
+MORE = MAIL[1].replace("3F2A1B", "3F2A1C") + "\nno stamp either\n"
+WITH_MORE = ALL | {"mail_event": 4, "rejected": 4, "source_file": 4}
+
+
+@pytest.mark.parametrize("table", ["rejected", "source_file"])
+@pytest.mark.parametrize("growth", ["grown", "grown and rotated", "grown, rotated and compressed"])
+def test_a_log_that_grows_after_its_rows_are_in_and_before_its_accounting_is(
+        opened: Workspace, monkeypatch: pytest.MonkeyPatch, table: str, growth: str) -> None:
+    _killed_before(monkeypatch, opened, table)
+    log = opened.root / "raw/mail.log"
+    with log.open("a") as file:
+        file.write(MORE)
+    if growth == "grown and rotated":
+        log.rename(log.with_suffix(".log.1"))
+    elif growth != "grown":
+        log.with_suffix(".log.1.gz").write_bytes(gzip.compress(log.read_bytes()))
+        log.unlink()
+    ingest(opened)
+    assert counts(opened) == WITH_MORE
+    lines = [row["line"] for row in rows(opened, "rejected") if row["reason"] != "no Acct-Status-Type"]
+    assert sorted(lines) == [3, 4, 7]
+    parts = [(row["offset"], row["rows_read"]) for row in rows(opened, "source_file") if row["kind"] == "mail"]
+    assert sorted(parts) == [(0, 5), (len("\n".join(MAIL)) + 1, 2)]
+
+
+def test_a_file_that_is_gone_after_its_rows_are_in_is_accounted_for(
+        opened: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    _killed_before(monkeypatch, opened, "rejected")
+    (opened.root / "raw/mail.log").unlink()
+    assert "no such file" in {result.path.name: result.error for result in ingest(opened)}["mail*"]
+    assert counts(opened) == ALL
+    shutil.copy(opened.lake_path / ".writer", opened.root / "raw/mail.log.2")
+    (opened.root / "raw/mail.log.2").write_text("\n".join(MAIL) + "\n")
+    assert states(ingest(opened))["mail.log.2"] == "known"
+
+
+def test_without_the_journal_rows_that_are_in_are_not_added_again(
+        opened: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    _killed_before(monkeypatch, opened, "rejected")
+    (opened.lake_path / ".journal.parquet").unlink()
+    ingest(opened)
+    assert counts(opened) == ALL
+
+
+def test_rows_that_a_power_failure_lost_are_read_again(opened: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    _killed_before(monkeypatch, opened, "rejected")
+    for file in Lake(opened.lake_path).files("mail_event"):
+        os.truncate(file, 10)
+    ingest(opened)
+    assert counts(opened) == ALL
+
+
+def test_scratch_files_of_a_killed_run_are_removed(opened: Workspace) -> None:
+    left = opened.lake_path / ".parts/tmp1/mail.log"
+    left.parent.mkdir(parents=True)
+    left.write_text("raw lines")
+    ingest(opened)
+    assert not left.exists()
+
+
+def test_a_log_that_is_rotated_while_it_is_read_is_read_the_next_time(opened: Workspace) -> None:
+    log = opened.root / "raw/mail.log"
+
+    def rotate(state: Any) -> None:
+        if state.files_done == 0 and not log.with_suffix(".log.1").exists():
+            log.rename(log.with_suffix(".log.1"))
+            log.write_text(MORE + 3 * MAIL[4])
+
+    failed = {result.path.name: result.error for result in ingest(opened, rotate) if result.state == "failed"}
+    assert "was replaced while it was read" in failed["mail.log"]
+    assert failed["mail.log"].count("\n") == 1
+    assert counts(opened)["mail_event"] == 0
+    ingest(opened)
+    assert counts(opened) == WITH_MORE
+
+
+def test_a_killed_nfdump_is_no_damaged_file(workspace: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    require(shutil.which("nfdump") is not None, "needs nfdump")
+    flows = min((SAMPLE / "raw/flows").glob("nfcapd.*"))
+    (tmp_path / "raw").mkdir()
+    shutil.copy(flows, tmp_path / "raw" / flows.name)
+    opened = workspace('[[inputs.flows]]\npath = "raw/nfcapd.*"\nsampling_interval = 1\n').workspace
+    killed = tmp_path / "bin/nfdump"
+    killed.parent.mkdir()
+    killed.write_text("#!/bin/sh\nkill -9 $$\n")
+    killed.chmod(0o755)
+    with monkeypatch.context() as patched:
+        patched.setenv("PATH", f"{killed.parent}:{os.environ['PATH']}")
+        (result,) = ingest(opened)
+    assert (result.state, "was killed (signal 9)" in result.error) == ("failed", True)
+    assert Lake(opened.lake_path).rows("source_file") == 0
+    (result,) = ingest(opened)
+    assert result.state == "new"
+    assert result.rows_kept == Lake(opened.lake_path).rows("flow") > 0
 
 
 def _hold(root: Path, ready: Any, done: Any) -> None:

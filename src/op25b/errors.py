@@ -23,6 +23,10 @@ class InputError(Op25bError):
         super().__init__(f"{where}: {problem}\n  {remedy}")
 
 
+class StoppedError(Op25bError):
+    """The reading of a file was stopped from outside, which says nothing about the file: nothing of it is kept."""
+
+
 class LakeError(Op25bError):
     """The lake is missing, locked by another writer, or lacks what a command needs."""
 

@@ -18,7 +18,7 @@ from typing import Any
 import polars as pl
 
 from op25b import schema
-from op25b.errors import InputError, Op25bError
+from op25b.errors import InputError, Op25bError, StoppedError
 from op25b.lake import Lake
 from op25b.readers import Format, Kind, Source, choose
 from op25b.readers.base import BOUNDARY
@@ -77,6 +77,7 @@ class NewFile:
     source: Source
     format: Format
     weight: int
+    status: os.stat_result
     end: int | None = None
     hashed: Callable[[Content], None] | None = None
 
@@ -84,6 +85,18 @@ class NewFile:
         """Hash the file where that is still to be done."""
         if self.hashed is not None:
             self.hashed(examine(self.result.path, (), end=self.end))
+
+    def refuse_replaced(self) -> None:
+        """`StoppedError` where the name is another file's by now, as when a log was rotated while it was read."""
+        try:
+            now = self.result.path.stat()
+            same = os.path.samestat(now, self.status) and now.st_size >= self.status.st_size
+        except FileNotFoundError:
+            same = False
+        if not same:
+            msg = (f"{self.result.path}: was replaced while it was read, perhaps rotated\n"
+                   "  run the same command again: nothing of it was kept")
+            raise StoppedError(msg)
 
     @property
     def transaction(self) -> str:
@@ -183,7 +196,7 @@ class _Look:
         if content is None:
             weight = result.content_bytes = result.bytes * _UNPACKED if found.end is None else found.end
             source = source_of(self._workspace, result.path, settings)
-            return NewFile(result, source, form, weight, found.end, partial(self._hashed, result, found))
+            return NewFile(result, source, form, weight, found.status, found.end, partial(self._hashed, result, found))
         self._hashed(result, found, content)
         if self._known.holds(result.kind, content.sha256) or (content.length == 0 and content.held_back):
             result.state = "known" if content.length else "open"
@@ -198,7 +211,7 @@ class _Look:
             result.offset, result.first_line = content.before.length, content.first_line
             source = replace(source, resume=content.before.last)
         self._known.add(result.kind, content.sha256)  # the same content may have a second name in this run
-        return NewFile(result, source, form, result.content_bytes - result.offset)
+        return NewFile(result, source, form, result.content_bytes - result.offset, found.status)
 
     def _hashed(self, result: FileResult, found: _Found, content: Content) -> None:
         result.sha256, result.content_bytes = content.sha256, content.length

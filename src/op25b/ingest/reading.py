@@ -14,7 +14,7 @@ from pathlib import Path
 import polars as pl
 
 from op25b import durable, schema
-from op25b.errors import Op25bError
+from op25b.errors import Op25bError, StoppedError
 from op25b.ingest.files import FileResult, NewFile
 from op25b.pseudonyms import Pseudonyms
 from op25b.readers import Batch
@@ -79,8 +79,9 @@ class Job:
                     if self.file.weight > SMALL_BYTES and enough:
                         break
             except (Op25bError, OSError) as error:
-                _raise_if_full(error)
-                if not first:
+                if durable.is_full(error):
+                    raise
+                if not first or isinstance(error, StoppedError):
                     self._fail(error)
                 self.batches = _raising(error)
             try:
@@ -102,7 +103,12 @@ class Job:
                 for batch in form.read(replace(self.file.source, path=path, known_lines=known)):
                     rejected = batch.rejected.with_columns(pl.col("line") + (result.first_line - 1 - known))
                     yield replace(batch, rejected=rejected)
+                self.file.refuse_replaced()
             except Op25bError as error:
+                self.file.refuse_replaced()
+                if isinstance(error, StoppedError):
+                    where = f"{result.path}: " if str(result.path) not in str(error) else ""
+                    raise StoppedError(f"{where}{error}") from error
                 if path == result.path:
                     raise
                 raise Op25bError(str(error).replace(str(path), str(result.path))) from error
@@ -130,19 +136,14 @@ class Job:
                     frame = frame.with_columns(local_days(frame[when], timezone).alias("day"))
                 yield table.conform(frame)
         except (Op25bError, OSError) as error:  # what came before is whole and kept; the rest is one rejected row
-            _raise_if_full(error)
+            if isinstance(error, StoppedError) or durable.is_full(error):  # this says nothing about the input
+                raise
             result.error = str(error)
             result.rows_read += 1
             result.rows_rejected += 1
             result.reasons[str(error)] += 1
             self.rejected.append(rejects([(None, None, str(error), None)]))
         self.done = True
-
-
-def _raise_if_full(error: Exception) -> None:
-    """A disk without room for a reader's scratch files says nothing about the input: it ends the run."""
-    if durable.is_full(error):
-        raise error
 
 
 def _raising(error: Exception) -> Iterator[Batch]:

@@ -12,6 +12,7 @@ import itertools
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Generator, Iterator
@@ -20,7 +21,7 @@ from typing import IO
 
 import polars as pl
 
-from op25b.errors import InputError, MissingDependencyError
+from op25b.errors import InputError, MissingDependencyError, StoppedError
 from op25b.readers.base import Batch, Format, Head, Source, rejects
 from op25b.readers.flows.common import TCP, finish, flag_bits
 from op25b.readers.text import ahead, chunks, compression, opened, readable
@@ -44,6 +45,7 @@ _BLOCK_BYTES = 8 * 2**20
 _PIPE_BYTES = 2**20  # what any Linux user may ask for
 _LARGE_BYTES = 4 * 2**20
 _SAMPLE = 1000
+_KILLED = frozenset({-signal.SIGHUP, -signal.SIGINT, -signal.SIGKILL, -signal.SIGTERM})
 
 
 def recognise(head: Head) -> str | None:
@@ -101,13 +103,23 @@ def _command(*arguments: str) -> list[str]:
     return [program, *arguments]
 
 
+def _refuse_killed(status: int | None) -> None:
+    """`StoppedError` where nfdump was killed by somebody, unlike when it broke down over a damaged file."""
+    if status in _KILLED:
+        msg = (f"nfdump was killed (signal {-status}) before it was done\n"
+               "  run the same command again; where the system had no memory left, see to that first")
+        raise StoppedError(msg)
+
+
 def _name(file: IO[bytes]) -> str:
     return f"/dev/fd/{file.fileno()}"
 
 
 def _asked(file: IO[bytes], *arguments: str, also: IO[bytes] | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(_command(*arguments), capture_output=True, text=True, check=False, errors="replace",
+    done = subprocess.run(_command(*arguments), capture_output=True, text=True, check=False, errors="replace",
                           stdin=subprocess.DEVNULL, pass_fds=[held.fileno() for held in (file, also) if held])
+    _refuse_killed(done.returncode)
+    return done
 
 
 def _records(file: IO[bytes]) -> int | None:
@@ -172,6 +184,7 @@ def _lines(process: subprocess.Popen[bytes]) -> Generator[bytes, None, None]:
     for data in chunks(process.stdout, _BLOCK_BYTES):  # type: ignore[arg-type]  # a pipe, so never None
         if not data.startswith(_NO_FLOWS):
             yield data
+    _refuse_killed(process.wait())
 
 
 def _trouble(source: Source, complaint: str) -> InputError:
