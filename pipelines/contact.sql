@@ -4,13 +4,7 @@
 -- `failed` is that of the first day on which the two met: whether the first contact failed. `reading` and `submitting`
 -- count POP/IMAP sessions, and sessions on 465 or 587, with the same organisation; those of unknown outcome count too,
 -- as nobody tries such ports at random. `day_minutes` adds up the minute of each day's first session.
-WITH dated AS (
-    SELECT
-        *,
-        row_number() OVER (PARTITION BY subscriber, destination_group, organisation ORDER BY day) AS nth
-    FROM contact_day
-),
-summed AS (
+WITH summed AS (
     SELECT
         subscriber, destination_group, organisation,
         max(name) AS name,
@@ -35,11 +29,12 @@ summed AS (
         sum(gap_squares) AS gap_squares,
         sum(first_minute) AS day_minutes,
         sum(CAST(first_minute AS DOUBLE) * first_minute) AS day_minutes_squares,
-        max(CASE WHEN nth = 1 THEN failed END) AS failed,
+        -- The first day decides: days come before the last digit to the base of 4, where 2 stands for NULL.
+        min(date_diff('day', DATE '0001-01-01', day) * 4 + coalesce(failed, 2)) % 4 AS failed,
         max(sampling_interval) AS sampling_interval,
         min(first_seen) AS first_seen,
         max(last_seen) AS last_seen
-    FROM dated
+    FROM contact_day
     GROUP BY subscriber, destination_group, organisation
 ),
 peer AS (
@@ -52,7 +47,12 @@ peer AS (
     WHERE direction = 'out' AND destination_group <> 'own-relay' AND subscriber IS NOT NULL
     GROUP BY subscriber, destination_group, organisation
 )
-SELECT s.*, p.destinations, p.reading, p.submitting
+SELECT
+    s.subscriber, s.destination_group, s.organisation, s.name, s.submission, s.days, s.sessions, s.established,
+    s.refused, s.no_answer, s.unknown, s.in_vain, s.carried, s.tiny, s.mail_sized, s.mail_bytes, s.mail_bytes_squares,
+    s.hours, s.night_sessions, s.gaps, s.gap_seconds, s.gap_squares, s.day_minutes, s.day_minutes_squares,
+    CASE WHEN s.failed < 2 THEN s.failed END AS failed,
+    s.sampling_interval, s.first_seen, s.last_seen, p.destinations, p.reading, p.submitting
 FROM summed AS s
 JOIN peer AS p
     ON p.subscriber = s.subscriber AND p.destination_group = s.destination_group AND p.organisation = s.organisation

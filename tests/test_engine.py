@@ -14,6 +14,7 @@ from op25b.api import OpenWorkspace
 from op25b.engine import duckdb as engine
 from op25b.engine.build import build
 from op25b.engine.pipelines import direct_inputs, ingredients, pipelines
+from op25b.errors import LakeError
 from op25b.lake import Lake
 from tests.conftest import SETTINGS
 from tests.pipelines.rows import both, event, flow, lease, load, new_workspace, record, tables
@@ -209,3 +210,11 @@ def test_what_a_table_needs() -> None:
     assert direct_inputs("connection") == {"flow", "address", "holder", "lease", "build_window", "session_gap"}
     assert direct_inputs("address") == {"flow", "network", "build_window"}
     assert DAY_TABLES >= FLOW_TABLES
+
+
+def test_a_lake_that_lacks_what_every_row_has_is_refused(tmp_path: Path) -> None:
+    opened = new_workspace(tmp_path, SETTINGS)
+    rows = pl.DataFrame([flow("198.18.0.1:4000", "192.0.2.25:25", "2007-06-01 12:00:00")]).drop("src_low")
+    opened.lake.append("flow", rows.to_arrow(), [])
+    with pytest.raises(LakeError, match="'flow' was written by an earlier op25b and has no .*src_low"):
+        opened.build()

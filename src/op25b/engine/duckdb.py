@@ -110,6 +110,7 @@ def view(connection: DuckDBPyConnection, lake: Lake, table: str, days: Sequence[
         stored = lake.arrow_schema(table)
         have = set(stored.names) if stored is not None else set()
         if table in schema.RAW:  # a lake of an older op25b may lack columns that came later
+            _refuse_older(lake, table, have)
             columns = ", ".join(f'"{name}"' if name in have else _null(name, dtype)
                                 for name, dtype in schema.RAW[table].schema.items())
         else:
@@ -138,6 +139,15 @@ def _view_or_error(connection: DuckDBPyConnection, lake: Lake, table: str) -> No
         """)  # noqa: S608  # our own names, quoted
 
 
+def _refuse_older(lake: Lake, table: str, have: set[str]) -> None:
+    """Raise where a table lacks a column that every row has: with NULL in it, traffic would vanish without a word."""
+    missing = [column.name for column in schema.RAW[table].columns if not column.nullable and column.name not in have]
+    if missing:
+        msg = (f"{lake.root}: the table '{table}' was written by an earlier op25b and has no {', '.join(missing)}\n"
+               "  make a new workspace with 'op25b init', copy the settings and the key there, and ingest again")
+        raise LakeError(msg)
+
+
 def _null(name: str, dtype: pl.DataType) -> str:
     return f'CAST(NULL AS {_DUCKDB_TYPES[dtype.base_type()]}) AS "{name}"'
 
@@ -146,7 +156,10 @@ def _empty_view(connection: DuckDBPyConnection, lake: Lake, table: str) -> None:
     """A view of a derived table that has no rows: stored without any, or never built."""
     stored = lake.arrow_schema(table)
     if stored is not None:
-        connection.register(f"no {table}", stored.empty_table())
+        import pyarrow
+
+        # Schema.empty_table() makes arrays, for which pyarrow imports pandas: a quarter of a second.
+        connection.register(f"no {table}", pyarrow.Table.from_batches([], schema=stored))
         connection.execute(f'CREATE OR REPLACE VIEW "{table}" AS FROM "no {table}"')
         return
     prepare(connection, lake, table, None, None)
