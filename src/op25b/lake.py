@@ -170,7 +170,7 @@ class Lake:
 
     def _expired_since(self, table: str) -> date | None:
         """The last day of a table that may be in this lake version's log, but not on disk any more."""
-        if self.at is None:
+        if self.at is None or not self.partitioned(table):
             return None
         if self._gone is None:
             self._gone = self.horizons()

@@ -4,7 +4,8 @@ A file of rules is data. Its `frames` are SELECTs over the lake, each of which m
 computes them, and great-expectations judges the few rows that come out, never a large table itself. A rule names
 one frame, one expectation and its arguments, and a SELECT for the offending rows. `common.json` holds the rules that
 every kind of input obeys. All SELECTs may read `setting` (one row: the limits in `[quality]`), `input` (the paths
-the settings name for this kind), `input_file` (its rows of `source_file`) and `record` (its raw table).
+the settings name for this kind), `input_file` (its rows of `source_file`), `record` (its raw table) and
+`expired_record` (what is in `expired` of it).
 """
 
 from __future__ import annotations
@@ -135,6 +136,7 @@ def _connection(workspace: Workspace, rules: Suite, made: Literal["TABLE", "VIEW
     connection.register("input", paths.to_arrow())
     connection.view("source_file").filter(f"kind = {engine.quoted(rules.kind)}").create_view("input_file")
     connection.view(TABLE_OF[rules.kind]).create_view("record")
+    connection.view("expired").filter(f"table_name = '{TABLE_OF[rules.kind]}'").create_view("expired_record")
     for name, select in rules.frames.items():
         connection.execute(f'CREATE TEMP {made} "{name}" AS {select}')
     return connection

@@ -42,9 +42,9 @@ class Compacted:
 def compact(lake: Lake, keep: timedelta, progress: Callable[[str], None] = lambda _: None) -> list[Compacted]:
     """Merge the small files of every table, forget lake versions older than `keep`, and remove what nobody reads.
 
-    A version's age counts from when a newer one took its place. Rows keep their order, so that rows of about the same
-    time stay together (there is nothing to gain from sorting by address: a day is always read as a whole), and files
-    that were read are still known by the transactions in the log.
+    A version's age counts from when a newer one took its place. Rows of one file stay together in their order, which is
+    that of time (nothing is gained by sorting by address: a day is always read as a whole), and input files are
+    still known by the transactions in the log.
     """
     done = []
     with lake.writing("compact"):

@@ -361,32 +361,26 @@ class Retention(Settings):
     """`[retention]`: how many days rows are kept, by table; what is not named is kept. `op25b expire` removes the rest.
 
     Leases count from their end, subscriber lists from when a later one took their place, rejected rows from when they
-    were read, all others from the day of their traffic. `versions`: days that `op25b compact` keeps a lake version
-    after a newer one was made.
+    were read, all others from the day of their traffic. Which tables there are is known to `op25b.retention`.
+    `versions`: days that `op25b compact` keeps a lake version after a newer one was made.
     """
 
-    flow: Days | None = None
-    mail_event: Days | None = None
-    lease_record: Days | None = None
-    subscriber_record: Days | None = None
-    rejected: Days | None = None
-    address: Days | None = None
-    destination: Days | None = None
-    message: Days | None = None
-    session: Days | None = None
-    relay_refusal: Days | None = None
-    relay_day: Days | None = None
-    contact_day: Days | None = None
-    peer_day: Days | None = None
-    sampled_day: Days | None = None
-    sender_day: Days | None = None
+    model_config = ConfigDict(extra="allow", frozen=True)
+    __pydantic_extra__: dict[str, Days]
+
     versions: Annotated[float, Field(ge=0)] = 7
+
+    @property
+    def days(self) -> dict[str, int]:
+        """Table → days."""
+        return dict(self.__pydantic_extra__)
 
 
 class DuckDB(Settings):
     """`[engine.duckdb]`."""
 
     memory_limit: str | None = None
+    temp_directory: str | None = None
     threads: Annotated[int, Field(ge=1)] | None = None
 
 
@@ -496,6 +490,12 @@ class Workspace:
     def lake_path(self) -> Path:
         """Directory of the Delta tables."""
         return self.root / "lake"
+
+    @property
+    def spill_path(self) -> Path:
+        """Where rows go when memory is short: a directory of our own, as what is left in it is removed."""
+        chosen = self.config.engine.duckdb.temp_directory
+        return self.lake_path / ".spill" if chosen is None else self.root / chosen / "op25b-spill"
 
     @property
     def key_path(self) -> Path:

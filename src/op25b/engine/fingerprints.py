@@ -117,8 +117,8 @@ class Fingerprints:
             if read in PARAMETERS:
                 parts.append(self._settings[read])
             elif read in _KIND_OF:
-                gone = [f"expired {self._expired[read]}"] if day is None and read in self._expired else []
-                parts.append(read + " " + " ".join([*self._touching(read, between), *gone]))
+                left = [f"{self._lake.rows(read)} left"] if day is None and read in self._expired else []
+                parts.append(read + " " + " ".join([*self._touching(read, between), *left]))
             elif read in pipelines():
                 parts.append(read + " " + self._of(pipelines()[read], day))
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()

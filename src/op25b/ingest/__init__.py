@@ -11,7 +11,6 @@ Several files are read at a time, and reading, parsing and writing overlap.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ import polars as pl
 from arro3.core import RecordBatchReader, Table
 
 from op25b import schema
+from op25b.ingest import leftovers
 from op25b.ingest.files import FileResult, Hashes, NewFile, plan, source_of
 from op25b.ingest.journal import Journal
 from op25b.ingest.reading import HELD_BYTES, WORKERS, Job, together
@@ -64,7 +64,7 @@ def ingest(workspace: Workspace, progress: Callable[[Progress], None] = lambda _
     lake = Lake(workspace.lake_path)
     with lake.writing("ingest"):
         pseudonyms = Pseudonyms.load(workspace.key_path, lake.root, writes=True)
-        shutil.rmtree(scratch_of(workspace), ignore_errors=True)  # parts of logs that a killed run left
+        leftovers.remove(lake.root)
         Journal(lake).finish()
         hashes = Hashes(workspace.lake_path / ".hashes.json")
         results, new = plan(workspace, lake, hashes)
@@ -174,9 +174,9 @@ class Writing:
 
     def _frames(self, jobs: list[Job], table: schema.Table, there: set[str]) -> Generator[pl.DataFrame, None, None]:
         """The rows that are not in the lake yet."""
-        timezone = self._workspace.config.site.timezone
+        timezone, expired = self._workspace.config.site.timezone, self._lake.horizons().get(table.name)
         rows_before = self._state.rows_read
-        for job, frame in together(jobs, lambda job: job.frames(self._pseudonyms, table, timezone)):
+        for job, frame in together(jobs, lambda job: job.frames(self._pseudonyms, table, timezone, expired)):
             self._state.now = self._workspace.shown(job.result.path)
             self._state.bytes_done = self._finished + sum(each.bytes_done for each in jobs)
             self._state.rows_read = rows_before + sum(each.result.rows_read for each in jobs)

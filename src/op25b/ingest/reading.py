@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -108,13 +109,18 @@ class Job:
                 self.file.refuse_replaced()
                 if isinstance(error, StoppedError):
                     where = f"{result.path}: " if str(result.path) not in str(error) else ""
-                    raise StoppedError(f"{where}{error}") from error
+                    msg = f"{where}{error}"
+                    raise StoppedError(msg) from error
                 if path == result.path:
                     raise
                 raise Op25bError(str(error).replace(str(path), str(result.path))) from error
 
-    def frames(self, pseudonyms: Pseudonyms, table: schema.Table, timezone: str) -> Iterator[pl.DataFrame]:
-        """The rows of the file, ready for the lake; fills in the file's accounting on the way."""
+    def frames(self, pseudonyms: Pseudonyms, table: schema.Table, timezone: str,
+               expired: date | None = None) -> Iterator[pl.DataFrame]:
+        """The rows of the file, ready for the lake; fills in the file's accounting on the way.
+
+        Of days up to `expired` the lake keeps nothing any more: their rows count as filtered.
+        """
         result = self.result
         when = _TIME_OF[table.name]
         try:
@@ -128,12 +134,19 @@ class Job:
                 if batch.rows.is_empty():
                     continue
                 frame = pseudonyms.replace(batch.rows, table.pseudonyms).with_columns(source=pl.lit(result.sha256))
+                if table.partitioned and when is not None:
+                    frame = frame.with_columns(local_days(frame[when], timezone).alias("day"))
+                    if expired is not None:
+                        recent = frame.filter(pl.col("day") > expired)
+                        # Where an input row may give several, by their share; it gives them on one day.
+                        result.rows_kept -= -(-batch.rows_kept * (frame.height - recent.height) // frame.height)
+                        frame = recent
+                if frame.is_empty():
+                    continue
                 if when is not None:
                     first, last = frame.select(pl.col(when).min().alias("a"), pl.col(when).max().alias("b")).row(0)
                     result.first = min(filter(None, (result.first, first)), default=None)
                     result.last = max(filter(None, (result.last, last)), default=None)
-                if table.partitioned and when is not None:
-                    frame = frame.with_columns(local_days(frame[when], timezone).alias("day"))
                 yield table.conform(frame)
         except (Op25bError, OSError) as error:  # what came before is whole and kept; the rest is one rejected row
             if isinstance(error, StoppedError) or durable.is_full(error):  # this says nothing about the input

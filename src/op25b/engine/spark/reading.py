@@ -15,6 +15,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, fields, replace
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -52,6 +53,7 @@ class _Setting:
     lake: Path
     scratch: Path
     target: Path
+    expired: date | None  # the last day of which the lake keeps nothing any more
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,8 @@ class SparkWriting(Writing):
     def _read(self, spark: SparkSession, group: list[NewFile]) -> None:
         table = schema.raw_table(TABLE_OF[group[0].format.kind])
         setting = _Setting(table, self._workspace.config.site.timezone, self._workspace.key_path, self._lake.root,
-                           scratch_of(self._workspace), staging(self._lake.root) / str(uuid4()))
+                           scratch_of(self._workspace), staging(self._lake.root) / str(uuid4()),
+                           self._lake.horizons().get(table.name))
         answers = self._told(spark, setting, group)
         jobs = []
         for file, each in zip(group, answers, strict=True):
@@ -205,7 +208,7 @@ def _read_file(setting: _Setting, file: NewFile, hashes: bool) -> _Told:
     if job.result.state == "new":
         pseudonyms = Pseudonyms.load(setting.key, setting.lake)
         writer = Parts(setting.table, setting.target)
-        for frame in job.frames(pseudonyms, setting.table, setting.timezone):
+        for frame in job.frames(pseudonyms, setting.table, setting.timezone, setting.expired):
             writer.write(frame)
         parts = writer.close()
     return _Told(job.result, job.rejected, parts, contents[0] if contents else None)
