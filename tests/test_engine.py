@@ -195,6 +195,17 @@ def test_limits_are_respected(tmp_path: Path) -> None:
     assert found["temp_directory"] == str(opened.workspace.lake_path / ".spill")
 
 
+def test_rows_go_where_the_settings_say_when_memory_is_short(tmp_path: Path) -> None:
+    limits = '[engine.duckdb]\nmemory_limit = "40MB"\ntemp_directory = "spilled"\nthreads = 1\n'
+    opened = new_workspace(tmp_path, SETTINGS + limits)
+    connection = engine.connect(opened.workspace)
+    rows = connection.execute("SELECT range AS n, repeat('x', 100) AS t FROM range(1000000) ORDER BY hash(n)")
+    assert rows.fetchone() is not None
+    assert any((tmp_path / "spilled" / "op25b-spill").iterdir())
+    connection.close()
+    assert not any((tmp_path / "spilled" / "op25b-spill").glob("*"))
+
+
 def test_stored_columns_are_plain(opened: OpenWorkspace) -> None:
     """No 128-bit integer leaks from a sum, neither into the lake nor from a table that was never built."""
     empty = new_workspace(opened.workspace.root.parent / "empty")

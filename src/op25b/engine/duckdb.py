@@ -12,7 +12,7 @@ import polars as pl
 from op25b import keyfile, schema
 from op25b.engine.pipelines import direct_inputs, ingredients, pipelines
 from op25b.engine.reference import destination_networks
-from op25b.errors import LakeError
+from op25b.errors import LakeError, SettingsError
 from op25b.lake import Lake, snapshot
 from op25b.readers.base import ip_key
 from op25b.workspace import Workspace
@@ -39,10 +39,15 @@ def connect(workspace: Workspace) -> DuckDBPyConnection:
 
     keyfile.refuse_rotating(workspace.lake_path)
     settings = workspace.config.engine.duckdb
-    spill = workspace.lake_path / ".spill"
+    if settings.temp_directory is not None:
+        try:
+            workspace.spill_path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            msg = f"{workspace.spill_path}: {error.strerror}\n  choose another temp_directory in [engine.duckdb]"
+            raise SettingsError(msg) from None
     config: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": False, "autoload_known_extensions": False,
-        "temp_directory": str(spill), "preserve_insertion_order": False,
+        "temp_directory": str(workspace.spill_path), "preserve_insertion_order": False,
     }
     if settings.memory_limit:
         config["memory_limit"] = settings.memory_limit
