@@ -12,7 +12,7 @@ import pytest
 from op25b.errors import LakeError
 from op25b.lake import Lake, Part
 
-ONE, TWO = date(2007, 6, 1), date(2007, 6, 2)
+ONE, TWO, THREE = date(2007, 6, 1), date(2007, 6, 2), date(2007, 6, 3)
 
 
 def rows(*values: tuple[date, int]) -> pa.Table:
@@ -88,6 +88,40 @@ def test_other_columns_replace_the_whole_table(tmp_path: Path, changed: pl.DataF
     stored = lake.arrow_schema("t")
     assert stored is not None
     assert stored.names == changed.columns
+
+
+def expire(lake: Lake, until: date) -> None:
+    """Account for rows of another table that went up to a day."""
+    lake.append("expired", pl.DataFrame({"table_name": ["flow"], "expired_until": [until]}).to_arrow(), [])
+
+
+def test_other_columns_leave_days_that_no_build_can_make_again(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    put(lake, rows((ONE, 1), (TWO, 2), (THREE, 3)), [ONE, TWO, THREE])
+    expire(lake, ONE)
+    changed = pl.DataFrame([(THREE, 30, "x")], schema={"day": pl.Date, "n": pl.Int64, "new": pl.String}, orient="row")
+    put(lake, changed.to_arrow(), [THREE])
+    assert lake.days("t") == [ONE, THREE]
+    assert pl.concat(map(pl.read_parquet, lake.files("t")), how="diagonal").select("n", "new").sort("n").rows() == [
+        (1, None), (30, "x")]
+
+
+def test_another_type_is_refused_while_such_days_are_there(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    put(lake, rows((ONE, 1), (TWO, 2)), [ONE, TWO])
+    expire(lake, ONE)
+    changed = pl.DataFrame([(TWO, 2)], schema={"day": pl.Date, "n": pl.Int32}, orient="row").to_arrow()
+    with pytest.raises(LakeError, match="n in t has another type now, and the days until 2007-06-01 cannot"):
+        put(lake, changed, [TWO])
+    assert held(lake) == [1, 2]
+
+
+def test_the_last_day_gone_of_each_table(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    assert lake.horizons() == {}
+    for until in (TWO, ONE):
+        expire(lake, until)
+    assert lake.horizons() == {"flow": TWO}
 
 
 def test_replace_makes_the_whole_table_anew(tmp_path: Path) -> None:

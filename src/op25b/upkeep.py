@@ -58,7 +58,7 @@ def compact(lake: Lake, keep: timedelta, progress: Callable[[str], None] = lambd
             progress(table)
             sweep(lake, table, kept)
             done.append(Compacted(table, files, len(lake.files(table)), size, _size(lake.root / table)))
-        _remove_left(lake.root)
+        remove_left(lake.root)
     return done
 
 
@@ -134,7 +134,7 @@ def swap(lake: Lake, table: str, gone: Sequence[Path], parts: Sequence[Part]) ->
     lake.committed(table)
 
 
-def _remove_left(root: Path) -> None:
+def remove_left(root: Path) -> None:
     """Remove rows that a query, killed over a day ago, had put on disk for want of memory."""
     for file in (root / _LEFT).glob("*"):
         with suppress(OSError):
