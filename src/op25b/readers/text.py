@@ -243,15 +243,19 @@ def _blocks(path: Path, size: int) -> Generator[Block, None, None]:
             first += lines.len()
 
 
-def ahead(items: Generator[T, None, None]) -> Iterator[T]:
-    """Yield the items, each made by a thread while the one before it is used."""
+def ahead(items: Generator[T, None, None], most: int = 1) -> Iterator[T]:
+    """Yield the items, made by a thread while those before are used; it is at `most` so many ahead."""
     end = object()
+    coming: deque[Future[T | object]] = deque()
     try:
         with ThreadPoolExecutor(1) as pool:
-            coming = pool.submit(next, items, end)
-            while (item := coming.result()) is not end:
-                coming = pool.submit(next, items, end)
-                yield cast("T", item)
+            try:
+                coming.extend(pool.submit(next, items, end) for _ in range(most))
+                while (item := coming.popleft().result()) is not end:
+                    coming.append(pool.submit(next, items, end))
+                    yield cast("T", item)
+            finally:
+                pool.shutdown(cancel_futures=True)
     finally:
         items.close()
 

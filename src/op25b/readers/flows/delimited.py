@@ -17,7 +17,7 @@ import polars as pl
 
 from op25b.errors import InputError
 from op25b.readers.base import Source
-from op25b.readers.flows.records import Left, Parse, Piece, left, parsed
+from op25b.readers.flows.records import LEFT_AHEAD, Left, Parse, Piece, left, parsed
 from op25b.readers.text import ahead, chunks, in_pairs, lines_of, opened, readable
 from op25b.workspace import MAIL_PORTS
 
@@ -74,7 +74,7 @@ class _Part:
 def pieces(source: Source, syntax: Syntax) -> Iterator[Piece]:
     """Read the file; an `InputError` says when it has no header line."""
     # Reading, looking at the ports and (in the caller) converting overlap.
-    return parsed(ahead(_numbered(in_pairs(ahead(_parts(source, syntax)), partial(_left, syntax)))))
+    return parsed(ahead(_numbered(in_pairs(ahead(_parts(source, syntax)), partial(_left, syntax))), LEFT_AHEAD))
 
 
 def _numbered(parts: Iterable[tuple[Left, int]]) -> Generator[Left, None, None]:

@@ -18,7 +18,7 @@ import polars as pl
 from op25b.readers.base import Head, Source
 from op25b.readers.flows import fields
 from op25b.readers.flows.delimited import BLOCK_BYTES
-from op25b.readers.flows.records import Left, Parse, Piece, left, parsed
+from op25b.readers.flows.records import LEFT_AHEAD, Left, Parse, Piece, left, parsed
 from op25b.readers.text import ahead, chunks, lines_of, opened, readable
 from op25b.workspace import MAIL_PORTS
 
@@ -70,7 +70,7 @@ def is_json(source: Source) -> bool:
 
 def objects(source: Source, keys: Keys) -> Iterator[Piece]:
     """Read the file; an `InputError` names a required field that its first objects lack."""
-    return parsed(ahead(_blocks(source, keys)))
+    return parsed(ahead(_blocks(source, keys), LEFT_AHEAD))
 
 
 def _blocks(source: Source, keys: Keys) -> Generator[Left, None, None]:

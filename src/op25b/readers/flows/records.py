@@ -26,6 +26,8 @@ _COUNTS = ("packets", "bytes", "reply_packets", "reply_bytes")
 _PLAIN = ("src_ip", "dst_ip", "exporter")
 _TABLE = [column.name for column in schema.FLOW.columns]
 _PIECES, _BLOCKS, _ROWS = 8, 64, 2**16
+# While what is left of many blocks is parsed at once, that of so many more is made; mostly little is left of each.
+LEFT_AHEAD = 4
 Typed = Callable[[pl.DataFrame], pl.DataFrame]
 Parse = Callable[[pl.Series, bytes], pl.DataFrame]
 
