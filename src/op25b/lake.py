@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 # A dictionary of values that hardly come again takes time and no space.
 _MOSTLY_DISTINCT = frozenset({"at", "first_seen", "last_seen", "queue_id", "size_bytes", "bytes"})
+# What a day's build needs of the days beside it is an hour or two: groups of rows that end before can be left unread.
+_GROUP_ROWS = 2**17
 # Raw rows stand in the order of time, so the least and the greatest of other columns tell no file from another.
 _TIMES = frozenset({"at", "first_seen", "last_seen", "start", "end"})
 # Not `.json#1`, what a killed commit leaves.
@@ -392,7 +394,8 @@ def properties(columns: Sequence[str], measured: Container[str] | None = _TIMES)
                                statistics_enabled=None if measured is None or name in measured else "NONE")
         for name in columns
     }
-    return WriterProperties(compression="ZSTD", compression_level=1, column_properties=each)
+    return WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=_GROUP_ROWS,
+                            column_properties=each)
 
 
 def _newest_version(table: Path) -> int | None:
