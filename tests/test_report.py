@@ -153,6 +153,27 @@ def test_page_holds_every_section_with_denominators(page, sample):
         assert row["verdict"] in seen
 
 
+def test_page_names_the_lake_version_and_how_to_make_it_again(page, sample):
+    language, path = page
+    text, number = visible(path.read_text(encoding="utf-8")), sample.lake.number()
+    assert f"op25b report {NAME} --lang {language} --version {number}" in text
+    assert {"ja": f"レイク第{number}版（", "en": f"lake version {number}, of "}[language] in text
+
+
+def test_an_earlier_lake_version_gives_the_same_again(workspace):
+    opened = lines(workspace(), plans=("home", "office"))
+    number = opened.lake.number()
+
+    def frames(page: Page) -> list[list[tuple]]:
+        return [page.funnel().rows(), page.connections().rows(), page.classes().rows()]
+
+    before = frames(page_of(opened))
+    lines(opened, plans=("home", "office", "IP1"), days=1)
+    then = page_of(opened.at(number))
+    assert frames(then) == before != frames(page_of(opened))
+    assert f"--version {number}" in then.header().text
+
+
 def test_english_page_has_no_japanese(page):
     language, path = page
     if language == "en":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from datetime import datetime
 from pathlib import Path
 
@@ -127,6 +129,18 @@ def test_a_version_file_says_all(root: Path) -> None:
     made = versions.note(root / "lake", "ingest", {"flow": 3})
     assert versions.newest(root / "lake") == made == versions.load(root / "lake", 1)
     assert (made.number, made.by, made.tables, type(made.at)) == (1, "ingest", {"flow": 3}, datetime)
+
+
+def test_files_that_went_while_they_were_read(root: Path) -> None:
+    written(root, 1)
+    for file in Lake(root / "lake").files("rejected"):
+        Path(file).unlink()
+    with pytest.raises(LakeError, match="removed from the lake"):
+        seen(root)
+    done = subprocess.run([sys.executable, "-m", "op25b.cli", "-w", str(root), "check"], capture_output=True, text=True,
+                          check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith("run it again: it will read the newest lake version\n")
 
 
 def test_the_command_line(root: Path) -> None:

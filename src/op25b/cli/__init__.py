@@ -59,3 +59,10 @@ def main() -> None:
             raise
         sys.stderr.write("op25b: stopped; what was committed stays, run the command again to go on\n")
         sys.exit(130)
+    except Exception as error:
+        from op25b.engine.duckdb import FILES_ARE_GONE, files_are_gone
+
+        if not files_are_gone(error):
+            raise
+        sys.stderr.write(f"op25b: error: {FILES_ARE_GONE}\n")
+        sys.exit(2)

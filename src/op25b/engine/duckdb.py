@@ -24,8 +24,18 @@ _DUCKDB_TYPES = {pl.String: "VARCHAR", pl.Int16: "SMALLINT", pl.Int32: "INTEGER"
                  pl.Boolean: "BOOLEAN", pl.Date: "DATE", pl.Datetime: "TIMESTAMP"}
 # First and last instant of a row: a day table reads what overlaps its day and margin.
 TIME = {"flow": ("first_seen", "last_seen"), "mail_event": ("at", "at")}
+FILES_ARE_GONE = ("files that were being read were removed from the lake ('op25b expire' or 'op25b compact')\n"
+                  "  run it again: it will read the newest lake version")
 SEQUENTIAL = ("failed", "worked", "acquit", "accuse", "fewest")
 ALL_TIME = (datetime(1, 1, 1), datetime(9999, 12, 31))  # noqa: DTZ001  # the lake's times are naive UTC
+
+
+def files_are_gone(error: Exception) -> bool:
+    """Whether DuckDB failed because files of the lake were removed after their names were looked up."""
+    import duckdb
+
+    return isinstance(error, duckdb.IOException) and any(
+        words in str(error) for words in ("No such file", "No files found"))
 
 
 def quoted(text: str) -> str:

@@ -16,8 +16,9 @@ def run(workspace: Workspace, query: str) -> pl.DataFrame:
     """
     import duckdb
 
-    connection = engine.session(workspace)
+    connection = None
     try:
+        connection = engine.session(workspace)
         # The views read the lake's files by name; from here on nothing else can be opened and nothing changed.
         connection.execute("SET allowed_directories = [" + engine.quoted(str(workspace.lake_path) + "/") + "]")
         connection.execute("SET enable_external_access = false")
@@ -30,15 +31,11 @@ def run(workspace: Workspace, query: str) -> pl.DataFrame:
             raise QueryError(msg)
         frame: pl.DataFrame = connection.sql(query).pl()
         return frame
-    except duckdb.IOException as error:
-        if "No such file" not in str(error):
-            msg = f"the query failed: {error}"
-            raise QueryError(msg) from None
-        msg = ("files of this lake version were removed while the query ran ('op25b expire', 'op25b compact')\n"
-               "  run it again: it will read the newest version")
-        raise LakeError(msg) from None
     except duckdb.Error as error:
+        if engine.files_are_gone(error):
+            raise LakeError(engine.FILES_ARE_GONE) from None
         msg = f"the query failed: {error}"
         raise QueryError(msg) from None
     finally:
-        connection.close()
+        if connection is not None:
+            connection.close()
