@@ -4,13 +4,16 @@
 
 from __future__ import annotations
 
+import bz2
 import errno
 import gzip
+import lzma
 import multiprocessing
 import os
 import random
 import shutil
 import subprocess
+import time
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -27,6 +30,7 @@ from op25b.workspace import Workspace
 from tests.conftest import SAMPLE, SETTINGS, require
 
 Make = Callable[..., OpenWorkspace]
+OLD = time.time() - 3600
 MAIL = [
     "2026-11-24T12:00:01+09:00 mx postfix/submission/smtpd[1]: 3F2A1B: client=pc[198.18.0.9], sasl_method=PLAIN, "
     "sasl_username=secret.name@isp.example",
@@ -138,11 +142,37 @@ def test_a_file_that_breaks_off_keeps_what_is_whole(opened: Workspace) -> None:
     lines = "".join(f"2026-11-24T12:00:01Z mx postfix/qmgr[1]: {source.getrandbits(48):012X}: removed\n" for _ in range(50_000))
     packed = gzip.compress(lines.encode())
     (opened.root / "raw/mail.log.3.gz").write_bytes(packed[: len(packed) // 2])
+    os.utime(opened.root / "raw/mail.log.3.gz", (OLD, OLD))
     (result,) = [result for result in ingest(opened) if result.path.name == "mail.log.3.gz"]
     assert (result.state, result.rows_rejected, result.rows_filtered) == ("new", 1, 0)
     assert "cannot be read to its end" in result.error
     assert 10_000 < result.rows_kept == result.rows_read - 1
     assert set(states(ingest(opened)).values()) == {"known"}
+
+
+@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+def test_a_log_that_is_being_compressed_waits(workspace: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+                                              pack: Callable[[bytes], bytes], large: bool) -> None:
+    """For a moment the log and the beginning of its compressed copy are both there."""
+    source = random.Random(1)
+    lines = "".join(f"2026-11-24T12:00:01Z mx postfix/qmgr[1]: {source.getrandbits(48):012X}: removed\n" for _ in range(40_000))
+    log = tmp_path / "raw/mail.log.1"
+    log.parent.mkdir()
+    log.write_text(lines)
+    packed = pack(lines.encode())
+    opened = workspace('[[inputs.mail]]\npath = "raw/mail*"\n').workspace
+    if large:
+        monkeypatch.setattr("op25b.ingest.files.LARGE_BYTES", 0)
+        log.unlink()  # the copy begins like no other file, so it would be hashed while it is read
+    else:
+        assert states(ingest(opened)) == {"mail.log.1": "new"}
+    log.with_suffix(".1.gz").write_bytes(packed[: len(packed) * 2 // 3])
+    assert states(ingest(opened))["mail.log.1.gz"] == ("failed" if large else "open")
+    log.unlink(missing_ok=True)
+    log.with_suffix(".1.gz").write_bytes(packed)
+    assert states(ingest(opened))["mail.log.1.gz"] == ("new" if large else "known")
+    assert Lake(opened.lake_path).rows("mail_event") == 40_000
 
 
 def test_empty_files(opened: Workspace) -> None:

@@ -38,7 +38,7 @@ _UNPACKED = 8
 class FileResult:
     """What became of one input file.
 
-    `new`: read now; `known`: its content was read before; `open`: nfcapd is still writing it; `failed`: see `error`.
+    `new`: read now; `known`: its content was read before; `open`: it is still being written; `failed`: see `error`.
     `reasons` counts why rows were rejected.
     """
 
@@ -108,7 +108,8 @@ class NewFile:
 class _Found:
     """What a file is, before its content is hashed: `end` is where its last whole record ends.
 
-    A file that `is_new` begins with no content that is known, by the hash of its first bytes, `head`.
+    A file that `is_new` begins with no content that is known, by the hash of its first bytes, `head`. One that is
+    `just_packed` may still be on the way: `gzip` keeps the log until its copy is whole, so both are there meanwhile.
     """
 
     form: Format
@@ -117,6 +118,7 @@ class _Found:
     end: int | None
     head: str
     is_new: bool
+    just_packed: bool
 
 
 def plan(workspace: Workspace, lake: Lake, hashes: Hashes) -> tuple[list[FileResult], list[NewFile]]:
@@ -167,13 +169,13 @@ class _Look:
                 return None
             form, _ = choose(path, result.kind, settings.format)
             status, packed = path.stat(), compression(path) is not None
-            recent = not packed and time.time() - status.st_mtime < RECENT_SECONDS
-            boundary = BOUNDARY.get(form.growth) if recent else None
+            recent = time.time() - status.st_mtime < RECENT_SECONDS
+            boundary = BOUNDARY.get(form.growth) if recent and not packed else None
             end = None if packed else end_of_records(path, status.st_size, boundary)
             start = start_of(path)
             is_new = status.st_size > LARGE_BYTES and (packed or end is not None) and not may_be_known(
                 start, self._known.of(result.kind))
-            return _Found(form, status, boundary, end, hashlib.sha256(start).hexdigest(), is_new)
+            return _Found(form, status, boundary, end, hashlib.sha256(start).hexdigest(), is_new, recent and packed)
         except (Op25bError, OSError) as error:
             result.state, result.error = "failed", str(error)
             return None
@@ -197,6 +199,9 @@ class _Look:
             weight = result.content_bytes = result.bytes * _UNPACKED if found.end is None else found.end
             source = source_of(self._workspace, result.path, settings)
             return NewFile(result, source, form, weight, found.status, found.end, partial(self._hashed, result, found))
+        if content.damaged and found.just_packed:
+            result.state = "open"
+            return None
         self._hashed(result, found, content)
         if self._known.holds(result.kind, content.sha256) or (content.length == 0 and content.held_back):
             result.state = "known" if content.length else "open"
@@ -214,6 +219,10 @@ class _Look:
         return NewFile(result, source, form, result.content_bytes - result.offset, found.status)
 
     def _hashed(self, result: FileResult, found: _Found, content: Content) -> None:
+        if content.damaged and found.just_packed:
+            msg = (f"{result.path}: breaks off, and was written to just now\n"
+                   "  run the same command again when it is whole; what can be read of a damaged one is, a bit later")
+            raise StoppedError(msg)
         result.sha256, result.content_bytes = content.sha256, content.length
         result.head = found.head if content.length >= HEAD_BYTES else None
         if not content.held_back and found.end in {None, found.status.st_size}:

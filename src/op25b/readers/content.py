@@ -45,7 +45,7 @@ class Content:
     """What there is to read of a file: all of it, or what follows `before`.
 
     `sha256` and `length` are of everything up to the end of the last whole record (of a damaged file, the last line
-    that can be read); `held_back` bytes after it are left for the next time.
+    that can be read); `held_back` bytes after it are left for the next time. `damaged`: it breaks off.
     """
 
     sha256: str
@@ -53,6 +53,7 @@ class Content:
     held_back: int
     before: Known | None
     first_line: int = 1  # the number of the line that follows `before`
+    damaged: bool = False
 
 
 def start_of(path: Path) -> bytes:
@@ -143,8 +144,8 @@ def examine(path: Path, known: Sequence[Known], boundary: bytes | None = None, e
     if boundary is None and not damaged:
         ended, ended_at = digest, position
     if before is not None and before.length > ended_at:
-        return Content(before.sha256, before.length, position - before.length, before, first_line)
-    return Content(ended.hexdigest(), ended_at, position - ended_at, before, first_line)
+        return Content(before.sha256, before.length, position - before.length, before, first_line, damaged)
+    return Content(ended.hexdigest(), ended_at, position - ended_at, before, first_line, damaged)
 
 
 def _read(stream: IO[bytes], held: bytearray) -> int:
