@@ -156,7 +156,7 @@ class World:
         with path.open("a", encoding="utf-8") as file:
             file.write(text)
 
-    def undisturbed(self, root: Path) -> OpenWorkspace:
+    def undisturbed(self, root: Path, *, build: bool = True) -> OpenWorkspace:
         """A lake of the same files that nobody disturbed, ingested and built once."""
         root.mkdir()
         for name in ("op25b.toml", "op25b.key"):
@@ -164,7 +164,8 @@ class World:
         shutil.copytree(self.root / "raw", root / "raw")
         opened = open_workspace(root)
         opened.ingest()
-        opened.build()
+        if build:
+            opened.build()
         return opened
 
 
