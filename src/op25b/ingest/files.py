@@ -90,7 +90,9 @@ class NewFile:
         """`StoppedError` where the name is another file's by now, as when a log was rotated while it was read."""
         try:
             now = self.result.path.stat()
-            same = os.path.samestat(now, self.status) and now.st_size >= self.status.st_size
+            # Another machine may have other numbers for devices, on some file systems for files too.
+            same = (now.st_ino == self.status.st_ino and now.st_size >= self.status.st_size) or (
+                now.st_size, now.st_mtime_ns) == (self.status.st_size, self.status.st_mtime_ns)
         except FileNotFoundError:
             same = False
         if not same:

@@ -23,7 +23,7 @@ from uuid import uuid4
 from op25b import durable, schema
 from op25b.engine.spark.parts import Parts, arrow_columns
 from op25b.engine.spark.session import require, session, staging
-from op25b.errors import EngineError, Op25bError
+from op25b.errors import EngineError, Op25bError, StoppedError
 from op25b.ingest import Writing, scratch_of
 from op25b.ingest.files import FileResult, NewFile
 from op25b.ingest.reading import Job
@@ -104,7 +104,10 @@ class SparkWriting(Writing):
             for told in fields(FileResult):
                 setattr(file.result, told.name, getattr(each.result, told.name))
             if each.content is not None and file.hashed is not None:
-                file.hashed(each.content)
+                try:
+                    file.hashed(each.content)
+                except StoppedError as error:
+                    file.result.state, file.result.error = "failed", str(error)
             if file.result.state == "new":
                 jobs.append(Job(file, setting.scratch, rejected=each.rejected))
         if jobs:
