@@ -43,7 +43,11 @@ class OnSpark:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
                  ) -> bool | None:
-        return self._open.__exit__(kind, error, trace)
+        try:
+            return self._open.__exit__(kind, error, trace)
+        finally:
+            if "_session" in self.__dict__:  # also what tasks of a lost worker left
+                shutil.rmtree(staging(self._lake.root), ignore_errors=True)
 
     @cached_property
     def _session(self) -> SparkSession:

@@ -1,0 +1,171 @@
+"""The same files and the same SQL on DuckDB and on a Spark cluster: every table equal, whoever is killed meanwhile."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from op25b.api import OpenWorkspace, open_workspace
+from op25b.engine.pipelines import pipelines
+from op25b.ingest import Progress
+from op25b.lake import Lake
+from tests.spark import world
+from tests.spark.cluster import Cluster
+
+pytest.importorskip("pyspark")
+# When a file was read, which is the one thing that two ingestions of the same files do not share.
+MOMENTS = {"source_file": ["at"]}
+Content = tuple[list[tuple[str, str]], list[str]]
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A master and two workers; nothing of them is left behind."""
+    root = tmp_path_factory.mktemp("cluster")
+    made = Cluster(root)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
+        try:
+            made.ensure(2)
+            yield made
+        finally:
+            _end_java()
+            left = made.stop()
+    assert left == []
+
+
+def _end_java() -> None:
+    """End the driver's Java, which pyspark keeps for the next session of the process."""
+    from pyspark import SparkContext
+
+    gateway = SparkContext._gateway
+    if gateway is not None:
+        gateway.shutdown()
+        gateway.proc.stdin.close()
+        gateway.proc.wait(30)
+        SparkContext._gateway = SparkContext._jvm = None
+
+
+@pytest.fixture(scope="module")
+def prepared(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace with its input files, nothing ingested."""
+    root = tmp_path_factory.mktemp("world") / "w"
+    world.make(root)
+    with (root / "op25b.toml").open("a", encoding="utf-8") as file:
+        file.write(cluster.settings())
+    return root
+
+
+@pytest.fixture(scope="module")
+def ingested(prepared: Path) -> OpenWorkspace:
+    """The same, ingested without Spark."""
+    opened = copied(prepared, "ingested")
+    opened.ingest()
+    return opened
+
+
+@pytest.fixture(scope="module")
+def built(ingested: OpenWorkspace) -> OpenWorkspace:
+    """The same, built without Spark."""
+    opened = copied(ingested.workspace.root, "built")
+    opened.build()
+    return opened
+
+
+def copied(root: Path, name: str) -> OpenWorkspace:
+    """A copy of a workspace; its files keep their times."""
+    shutil.copytree(root, root.parent / name)
+    return open_workspace(root.parent / name)
+
+
+def content(opened: OpenWorkspace) -> dict[str, Content]:
+    """Each table's stored columns and types, and its rows."""
+    lake = Lake(opened.workspace.lake_path)
+    found: dict[str, Content] = {}
+    for table in lake.tables():
+        stored = lake.arrow_schema(table)
+        assert stored is not None
+        rows: list[tuple[Any, ...]] = []
+        if files := lake.files(table):
+            hive = "hive_partitioning = true, hive_types = {day: DATE}" if lake.partitioned(table) else (
+                "hive_partitioning = false")
+            names = ", ".join(f'"{name}"' for name in stored.names if name not in MOMENTS.get(table, ()))
+            rows = duckdb.sql(f"SELECT {names} FROM read_parquet({files}, {hive}, union_by_name = true)").fetchall()
+        found[table] = [(field.name, str(field.type)) for field in stored], sorted(map(repr, rows))
+    return found
+
+
+def assert_equal(found: dict[str, Content], expected: dict[str, Content]) -> None:
+    assert found.keys() == expected.keys()
+    for table, (columns, rows) in expected.items():
+        assert found[table][0] == columns, table
+        assert found[table][1] == rows, table
+
+
+def paths_in(opened: OpenWorkspace) -> set[str]:
+    """What lies in the lake's directory beside its tables."""
+    return {path.name for path in opened.workspace.lake_path.iterdir() if path.name in {".spark", ".parts"}}
+
+
+def test_every_table_is_the_same_on_both_engines(cluster: Cluster, prepared: Path, ingested: OpenWorkspace,
+                                                 built: OpenWorkspace) -> None:
+    cluster.ensure(2)
+    opened = copied(prepared, "spark")
+    frame = opened.ingest(engine="spark")
+    assert dict(frame["state"].value_counts().iter_rows())["failed"] == 1  # no-list.csv, alone
+    assert_equal(content(opened), content(ingested))
+    opened.build(engine="spark")
+    assert_equal(content(opened), content(built))
+    assert paths_in(opened) == set()
+    # Neither engine finds anything to do in what the other made.
+    assert opened.build().is_empty()
+    assert opened.build(engine="spark").is_empty()
+
+    # The sums beyond 2^64 are there, as the decimals of both engines differ most in those.
+    assert opened.sql("SELECT max(mail_bytes_squares) > 2e19 FROM contact").item()
+    stored = {name for name, pipeline in pipelines().items() if pipeline.stored}
+    assert stored - {"relay_refusal"} <= {table for table, (_, rows) in content(opened).items() if rows}
+
+    grown = copied(built.workspace.root, "grown")
+    for each in (opened, grown):
+        world.grow(each.workspace.root)
+    again = opened.ingest(engine="spark")
+    assert sorted(again.filter(again["state"] == "new")["path"]) == ["more/flows-26.csv", "raw/mail/mail.log"]
+    grown.ingest()
+    assert_equal(content(opened), content(grown))
+
+
+def test_an_ingestion_survives_the_loss_of_a_worker(cluster: Cluster, prepared: Path, ingested: OpenWorkspace) -> None:
+    cluster.ensure(2)
+    opened = copied(prepared, "ingest-killed")
+    killed = []
+
+    def kill_once(state: Progress) -> None:
+        if state.now and state.files_done < state.files and not killed:  # tasks are running
+            killed.append(state.files_done)
+            cluster.kill_worker()
+
+    opened.ingest(kill_once, engine="spark")
+    assert len(killed) == 1
+    assert_equal(content(opened), content(ingested))
+
+
+def test_a_build_survives_the_loss_of_a_worker(cluster: Cluster, ingested: OpenWorkspace, built: OpenWorkspace) -> None:
+    cluster.ensure(2)
+    opened = copied(ingested.workspace.root, "build-killed")
+    kill = threading.Timer(1, cluster.kill_worker)
+
+    def kill_once(table: str, _done: int, _all: int) -> None:
+        if table == "peer_day":  # a job for each of three days
+            kill.start()
+
+    opened.build(progress=kill_once, engine="spark")
+    kill.join()
+    assert_equal(content(opened), content(built))
+    assert paths_in(opened) == set()
