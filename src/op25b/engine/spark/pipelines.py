@@ -77,7 +77,6 @@ class OnSpark:
             return [part for path in sorted(target.glob("part-*.parquet"))
                     if (part := self._moved(path, pipeline.name, day)) is not None]
         finally:
-            tables.forget()
             shutil.rmtree(target, ignore_errors=True)
 
     def _moved(self, path: Path, table: str, day: date | None) -> Part | None:

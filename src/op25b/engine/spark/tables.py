@@ -13,13 +13,14 @@ from op25b import schema
 from op25b.engine import duckdb
 from op25b.engine.pipelines import PARAMETERS, direct_inputs, ingredients, pipelines
 from op25b.engine.spark.dialect import to_spark
+from op25b.engine.spark.session import staging
 from op25b.engine.storing import plain
 from op25b.lake import Lake
 from op25b.workspace import Workspace
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import SparkSession
 
 _TYPES = {pa.string(): "STRING", pa.large_string(): "STRING", pa.bool_(): "BOOLEAN", pa.int8(): "TINYINT",
           pa.int16(): "SMALLINT", pa.int32(): "INT", pa.int64(): "BIGINT", pa.float64(): "DOUBLE",
@@ -43,7 +44,7 @@ class Tables:
 
     def __init__(self, session: SparkSession, workspace: Workspace, lake: Lake, name: str) -> None:
         self._session, self._lake, self._name = session, lake, name
-        self._held: list[DataFrame] = []
+        self._scratch = staging(lake.root)
         connection = duckdb.connect(workspace)
         try:
             duckdb.parameters(connection, workspace)
@@ -74,9 +75,10 @@ class Tables:
                 self._view(read.name, [day] if day is not None and read.build == "day" else None, None)
                 continue
             made = self._session.sql(to_spark(read.sql))
-            if read.build == "step" and day is not None:  # what several others read is computed once
-                made = made.persist()
-                self._held.append(made)
+            if read.build == "step" and day is not None:  # computed once; files outlive a worker, and keep plans small
+                path = str(self._scratch / f"{read.name}-{day}")
+                made.write.mode("overwrite").parquet(path)
+                made = self._session.read.schema(made.schema).parquet(_shown(path))
             made.createOrReplaceTempView(read.name)
 
     def set_window(self, day: date, since: datetime, until: datetime) -> None:
@@ -85,11 +87,6 @@ class Tables:
             ("day", pa.date32()), ("since", pa.timestamp("us")), ("until", pa.timestamp("us"))]
         row = pa.Table.from_pylist([{"day": day, "since": since, "until": until}], pa.schema(columns))
         self._session.createDataFrame(row).createOrReplaceTempView("build_window")
-
-    def forget(self) -> None:
-        """Give back what was kept while a day was made."""
-        while self._held:
-            self._held.pop().unpersist()
 
     def _view(self, table: str, days: Sequence[date] | None, between: tuple[datetime, datetime] | None) -> None:
         columns = self._columns[table]
