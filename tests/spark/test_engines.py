@@ -18,10 +18,10 @@ from op25b.engine.spark.dialect import to_spark
 from op25b.engine.spark.session import session
 from op25b.ingest import Progress
 from op25b.lake import Lake
+from tests.conftest import require
 from tests.spark import world
 from tests.spark.cluster import Cluster
 
-pytest.importorskip("pyspark")
 # When a file was read, which is the one thing that two ingestions of the same files do not share.
 MOMENTS = {"source_file": ["at"]}
 Content = tuple[list[tuple[str, str]], list[str]]
@@ -30,6 +30,7 @@ Content = tuple[list[tuple[str, str]], list[str]]
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """A master and two workers; nothing of them is left behind."""
+    require(shutil.which("java") is not None, "needs Java: apt-get install default-jre-headless")
     root = tmp_path_factory.mktemp("cluster")
     made = Cluster(root)
     with pytest.MonkeyPatch.context() as patch:

@@ -20,7 +20,6 @@ def opened(workspace: Callable[[str], OpenWorkspace]) -> OpenWorkspace:
 
 
 def test_without_java(opened: OpenWorkspace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    pytest.importorskip("pyspark")
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("JAVA_HOME", raising=False)
     for work in (opened.ingest, opened.build):
