@@ -16,7 +16,6 @@ from op25b.api import OpenWorkspace
 from op25b.cli import app
 from op25b.coverage import both, coverage
 from op25b.errors import UnknownNameError
-from op25b.readers.base import address_of
 from tests.pipelines.rows import DAY, Row, flow, lease, load, new_workspace
 from tests.pipelines.rows import both as both_ways
 
@@ -76,14 +75,14 @@ CASES = [
 
 
 def elsewhere(row: Row, number: int) -> Row:
-    """A row of the case of that number: so many days later, at addresses of its own."""
+    """A row of the case of that number: so many days later, a lease of 198.18.NUMBER.1 or in 2001:db8:1NUMBER::/48."""
     for name in row.keys() & {"day", "first_seen", "last_seen", "start", "end", "at"}:
         row = row | {name: row[name] + timedelta(days=number) if row[name] else None}
-    for name in row.keys() & {"src_key", "ip_first", "ip_last"}:
+    for name in row.keys() & {"ip_first", "ip_last"}:
         key = row[name]
-        six = not key.startswith("0")
-        row = row | {name: f"{key[:10]}{number:02x}{key[12:]}" if six else f"{key[:28]}{number:02x}{key[30:]}"}
-    return row | {"src_ip": address_of(row["src_key"])} if "src_ip" in row else row
+        row = row | {name: f"{key[:28]}{number:02x}{key[30:]}" if key.startswith("0") else
+                     f"{key[:10]}{number:02x}{key[12:]}"}
+    return row
 
 
 @pytest.fixture(scope="module")
@@ -91,8 +90,8 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> dict[int, dict[date, tupl
     """What would change by clock and day, a case a day."""
     flows, leases = [], []
     for number, (what, held, port, when, *_) in enumerate(CASES):
-        line, server = (("2001:db8:100:1ff::9#", "2001:db8:ffff::25#25") if held is PREFIX else
-                        ("198.18.0.1:", OUTSIDE))
+        line, server = ((f"2001:db8:1{number:02x}:1ff::9#", "2001:db8:ffff::25#25") if held is PREFIX else
+                        (f"198.18.{number}.1:", OUTSIDE))
         flows.append(elsewhere(flow(f"{line}{port}", server, when), number))
         leases += [elsewhere(row | {"session": f"{what} {row['session']}"}, number) for row in held]
     frame = coverage(made(tmp_path_factory.mktemp("cases"), flows, leases).workspace, "day")
