@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pyarrow as pa
@@ -125,3 +126,39 @@ def test_opened_is_closed(tmp_path: Path) -> None:
     path.write_bytes(zstd(b"one\n"))
     with opened(path) as stream:
         assert stream.read() == b"one\n"
+
+
+@given(parts=st.lists(st.sampled_from([b"\n", b"a", b"b" * 40, b"\r\n", b"c" * 200]), max_size=40),
+       size=st.integers(1, 300), cut=st.integers(0, 400))
+def test_a_plain_file_is_cut_like_a_stream(tmp_path_factory: pytest.TempPathFactory, parts: list[bytes], size: int,
+                                           cut: int) -> None:
+    content = b"".join(parts)
+    path = tmp_path_factory.mktemp("plain") / "mail.log"
+    path.write_bytes(content)
+    end = min(cut, len(content))
+    with opened(path, end) as stream:
+        pieces = list(text.chunks(stream, size))
+    assert pieces == list(text.chunks(io.BytesIO(content[:end]), size))
+    assert b"".join(pieces) == content[:end]
+    assert all(piece.endswith(b"\n") for piece in pieces[:-1])
+
+
+def test_a_file_whose_end_moves_back_while_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "mail.log"
+    path.write_bytes(b"one\ntwo\nthree\nfour\n")
+    with opened(path) as stream:
+        pieces = text.chunks(stream, 5)
+        assert next(pieces) == b"one\n"
+        path.write_bytes(b"one\ntwo\n")
+        assert list(pieces) == [b"two\n"]
+
+
+def test_what_is_made_ahead_comes_in_order_and_then_the_error() -> None:
+    def items() -> Generator[int, None, None]:
+        yield from range(10)
+        raise InputError(Path("x"), "ends here", "copy it again")
+
+    got: list[int] = []
+    with pytest.raises(InputError, match="ends here"):
+        got.extend(ahead(items(), 3))
+    assert got == list(range(10))
