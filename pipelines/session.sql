@@ -3,6 +3,8 @@
 -- build: view
 --
 -- client_number, server_number: the addresses in the day's `address`.
+-- (Each of the joins finds one row. They are LEFT JOINs so that none of the tables of numbers is joined to another by
+-- `day` alone, as DuckDB would do.)
 SELECT
     c.day, c.direction, h.subscriber, h.attribution,
     CASE WHEN c.direction = 'out' THEN client.ip ELSE server.ip END AS line_ip,
@@ -13,6 +15,6 @@ SELECT
     c.sampling_interval, c.forwarding_status, c.exporter, c.outcome,
     c.client AS client_number, c.server AS server_number
 FROM connection AS c
-JOIN address AS client ON client.day = c.day AND client.number = c.client
-JOIN address AS server ON server.day = c.day AND server.number = c.server
-JOIN holder AS h ON h.day = c.day AND h.number = c.holder
+LEFT JOIN address AS client ON client.day = c.day AND client.number = c.client
+LEFT JOIN address AS server ON server.day = c.day AND server.number = c.server
+LEFT JOIN holder AS h ON h.day = c.day AND h.number = c.holder

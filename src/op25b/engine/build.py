@@ -128,9 +128,7 @@ class OnDuckDB:
         connection = engine.connect(self._workspace)
         try:
             engine.parameters(connection, self._workspace)
-            # The pipelines name the smaller table of a join last; an estimate made behind a UNION is far too low, and
-            # then the many rows would be hashed instead of the few.
-            connection.execute("SET disabled_optimizers = 'build_side_probe_side'")
+            engine.join_as_written(connection)
             written = [_write(connection, self._lake, self._workspace, pipeline, day) for day in days]
         finally:
             connection.close()
