@@ -227,5 +227,5 @@ def test_a_lake_that_lacks_what_every_row_has_is_refused(tmp_path: Path) -> None
     opened = new_workspace(tmp_path, SETTINGS)
     rows = pl.DataFrame([flow("198.18.0.1:4000", "192.0.2.25:25", "2007-06-01 12:00:00")]).drop("src_low")
     opened.lake.append("flow", rows.to_arrow(), [])
-    with pytest.raises(LakeError, match="'flow' was written by an earlier op25b and has no .*src_low"):
+    with pytest.raises(LakeError, match=r"'flow' was written by an earlier op25b and has no .*src_low"):
         opened.build()
