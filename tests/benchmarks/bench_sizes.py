@@ -54,7 +54,7 @@ def simulated(lines: int, directory: Path) -> tuple[Cost, float]:
     options = ["--subscribers", str(lines), "--days", str(DAYS), "--format", "nfcapd"]
     subprocess.run([sys.executable, "-m", "op25b.cli", "synth", str(root), *options], check=True, capture_output=True)
     compile_as_installed()
-    ingest, build = (measured(sys.executable, "-c", COMMAND, "-w", str(root), step) for step in ("ingest", "build"))
+    ingest, build = (measured(sys.executable, "-c", COMMAND, str(root), step) for step in ("ingest", "build"))
     lake = Lake(root / "lake")
     cost = Cost(lake.rows("flow"), lake.rows("mail_event"), lake.rows("lease_record"), ingest.cpu, build.cpu,
                 _bytes(root / "raw"), _bytes(root / "lake"))
