@@ -16,7 +16,7 @@ help:
 	@echo "make jupyter  JupyterLab on the demo workspace"
 	@echo "make lab      capture the sample anew with real servers (root)"
 	@echo "make lint     ruff and mypy"
-	@echo "make lock     write requirements.lock anew"
+	@echo "make lock     write requirements.lock and requirements-spark.lock anew"
 
 .venv/.installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "op25b needs Python 3.11 or newer"; exit 1; }
@@ -24,6 +24,11 @@ help:
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+# Spark is half a gigabyte that the demo does without.
+.venv/.spark: .venv/.installed requirements-spark.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-spark.lock
 	@touch $@
 
 # Installs what is missing of PACKAGES; servers are not started (RUNLEVEL=1). Without root it only says what is missing.
@@ -72,10 +77,10 @@ demo: .venv/.installed debian-demo
 	@echo; echo "Open demo/reports/rollout-impact-en.html (or -ja.html) in a browser; of the simulated ISP"
 	@echo "demo-isp/reports/rollout-impact-en.html. Who its customers really are is in demo-isp/truth.csv."
 
-test: .venv/.installed debian-test
+test: .venv/.spark debian-test
 	$(BIN)/python -m pytest
 
-bench: .venv/.installed debian-test
+bench: .venv/.spark debian-test
 	$(BIN)/python -m tests.benchmarks
 
 eval: .venv/.installed
@@ -89,13 +94,15 @@ jupyter: .venv/.installed
 lab: .venv/.installed debian-test
 	$(BIN)/python -m tests.lab data/sample
 
-lint: .venv/.installed
+lint: .venv/.spark
 	$(BIN)/ruff check src tests
 	$(BIN)/mypy
 
+LOCKED = --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+  --no-header --no-annotate
 lock:
-	uv pip compile pyproject.toml --quiet --extra dev --extra jupyter --extra spark --universal --python-version 3.11 \
-	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate -o requirements.lock
+	uv pip compile pyproject.toml --extra dev --extra jupyter $(LOCKED) -o requirements.lock
+	sed -n 's/^spark = \["\(.*\)"\]$$/\1/p' pyproject.toml | uv pip compile - $(LOCKED) -o requirements-spark.lock
 
 clean:
 	rm -rf .venv demo demo-isp dist bench eval
