@@ -13,18 +13,18 @@ WITH recent AS (
 -- An address meets its own leases, those of the prefix it lies in within one /56 (14 digits), and wider ones.
 holding AS (
     SELECT a.ip_key, l.port_first, l.port_last, l.subscriber, l.start, l."end"
-    FROM line_address AS a
-    JOIN recent AS l ON l.ip_first = a.ip_key AND l.ip_last = l.ip_first
+    FROM recent AS l
+    JOIN line_address AS a ON l.ip_first = a.ip_key AND l.ip_last = l.ip_first
     UNION ALL
     SELECT a.ip_key, l.port_first, l.port_last, l.subscriber, l.start, l."end"
-    FROM line_address AS a
-    JOIN recent AS l ON left(l.ip_first, 14) = left(a.ip_key, 14)
+    FROM recent AS l
+    JOIN line_address AS a ON left(l.ip_first, 14) = left(a.ip_key, 14)
     WHERE l.ip_first < l.ip_last AND left(l.ip_first, 14) = left(l.ip_last, 14)
         AND a.ip_key BETWEEN l.ip_first AND l.ip_last
     UNION ALL
     SELECT a.ip_key, l.port_first, l.port_last, l.subscriber, l.start, l."end"
-    FROM line_address AS a
-    JOIN recent AS l ON a.ip_key BETWEEN l.ip_first AND l.ip_last
+    FROM recent AS l
+    JOIN line_address AS a ON a.ip_key BETWEEN l.ip_first AND l.ip_last
     WHERE left(l.ip_first, 14) < left(l.ip_last, 14)
 ),
 compared AS (

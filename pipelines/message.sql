@@ -75,12 +75,12 @@ line AS (
 ),
 holding AS (
     SELECT a.client_key, l.subscriber, l.start, l."end", l.port_last - l.port_first AS ports
-    FROM line AS a
-    JOIN lease AS l ON l.ip_first = a.client_key AND l.ip_last = l.ip_first
+    FROM lease AS l
+    JOIN line AS a ON l.ip_first = a.client_key AND l.ip_last = l.ip_first
     UNION ALL
     SELECT a.client_key, l.subscriber, l.start, l."end", l.port_last - l.port_first AS ports
-    FROM line AS a
-    JOIN lease AS l ON a.client_key BETWEEN l.ip_first AND l.ip_last
+    FROM lease AS l
+    JOIN line AS a ON a.client_key BETWEEN l.ip_first AND l.ip_last
     WHERE l.ip_first < l.ip_last
 ),
 -- The log has no client port: an address that is shared by ports names nobody.
