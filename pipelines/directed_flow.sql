@@ -1,7 +1,8 @@
 -- row: one TCP flow record, turned so that the client (who connects) and the server (who has the mail port) are known
 -- build: view
 --
--- Addresses are there as text, as numbers (see `flow`) and as ip_key.
+-- Addresses are there as text, as numbers (see `flow`) and as ip_key. `futile`: 1 where every packet was a SYN of the
+-- client or a reset of the server, 0 where another was, NULL where no flags came.
 SELECT
     *,
     lower(lpad(hex(client_high), 16, '0') || lpad(hex(client_low), 16, '0')) AS client_key,
@@ -10,6 +11,11 @@ FROM (
     SELECT
         day, first_seen, last_seen, protocol, established, sampling_interval, exporter, forwarding_status, tcp_flags,
         source, is_reply, client_has_mail_port,
+        CASE
+            WHEN NOT is_reply AND (tcp_flags & 63) = 2 THEN 1
+            WHEN is_reply AND (tcp_flags & 15) = 4 THEN 1
+            WHEN tcp_flags IS NOT NULL THEN 0
+        END AS futile,
         CASE WHEN is_reply THEN dst_ip ELSE src_ip END AS client_ip,
         CASE WHEN is_reply THEN dst_high ELSE src_high END AS client_high,
         CASE WHEN is_reply THEN dst_low ELSE src_low END AS client_low,

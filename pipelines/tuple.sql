@@ -19,11 +19,7 @@ WITH used AS (
         CAST(sum(server_bytes) AS BIGINT) AS server_bytes,
         max(CASE WHEN established THEN 1 ELSE 0 END) AS proven,
         max(CASE WHEN established IS NULL THEN 1 ELSE 0 END) AS doubtful,
-        min(CASE
-            WHEN NOT is_reply AND (tcp_flags & 63) = 2 THEN 1
-            WHEN is_reply AND (tcp_flags & 15) = 4 THEN 1
-            WHEN tcp_flags IS NOT NULL THEN 0
-        END) AS futile,
+        min(futile) AS futile,
         max(sampling_interval) AS sampling_interval,
         max(forwarding_status) AS forwarding_status,
         min(exporter) AS exporter

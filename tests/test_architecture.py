@@ -14,7 +14,7 @@ SOURCE = Path(__file__).resolve().parents[1] / "src" / "op25b"
 FLOORS = [
     {"errors", "assets", "memo", "sequential"},
     {"workspace", "keyfile"},
-    {"schema", "pseudonyms", "texts", "output", "small_cells", "durable"},
+    {"schema", "pseudonyms", "texts", "output", "small_cells", "durable", "leftovers"},
     {"versions"},
     {"scaffold", "readers", "lake"},
     {"ingest", "synth", "upkeep"},

@@ -12,7 +12,6 @@ import multiprocessing
 import os
 import random
 import shutil
-import subprocess
 import time
 from collections.abc import Callable
 from datetime import date
@@ -359,20 +358,6 @@ def test_rows_that_a_power_failure_lost_are_read_again(opened: Workspace, monkey
         os.truncate(file, 10)
     ingest(opened)
     assert counts(opened) == ALL
-
-
-def test_leftovers_of_killed_runs_are_removed(opened: Workspace) -> None:
-    lake = opened.lake_path
-    dead = subprocess.Popen(["true"])
-    dead.wait()
-    left = [lake / ".parts/tmp1/mail.log", lake / f".spill/duckdb_temp_{dead.pid}_0_storage_S32K-0.tmp"]
-    used = lake / f".spill/duckdb_temp_{os.getpid()}_0_storage_S32K-0.tmp"
-    for path in [*left, used]:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("raw lines")
-    ingest(opened)
-    assert not any(path.exists() for path in left)
-    assert used.exists()
 
 
 def test_a_log_that_is_rotated_while_it_is_read_is_read_the_next_time(opened: Workspace) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import time
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -93,17 +91,6 @@ def test_what_a_killed_command_wrote_is_removed(lake: Lake) -> None:
     assert not (lake.root / "t" / "day=2007-06-09").exists()
     assert [5] not in [pl.read_parquet(file)["n"].to_list() for file in (lake.root / "t").glob("*/part-*.parquet")]
     assert not (lake.root / "t" / "left.parquet").exists()
-
-
-def test_what_a_query_spilled_and_left_is_removed_after_a_day(lake: Lake) -> None:
-    spill = lake.root / ".spill"
-    spill.mkdir()
-    for name, hours in (("old", 25), ("new", 23)):
-        (spill / name).touch()
-        then = time.time() - hours * 3600
-        os.utime(spill / name, (then, then))
-    compact(lake, WEEK)
-    assert [file.name for file in spill.iterdir()] == ["new"]
 
 
 @pytest.mark.parametrize("step", ["_merge", "sweep"])

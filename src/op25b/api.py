@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
-from op25b import versions
+from op25b import leftovers, versions
 from op25b.errors import QueryError, UnknownNameError
 from op25b.lake import Lake, snapshot
 from op25b.pseudonyms import Pseudonyms, is_pseudonym
@@ -101,7 +101,10 @@ class OpenWorkspace:
         from op25b.upkeep import compact
 
         keep = timedelta(days=self.config.retention.versions) if keep is None else keep
-        done = [astuple(table) for table in compact(Lake(self.workspace.lake_path), keep, progress)]
+        lake = Lake(self.workspace.lake_path)
+        done = [astuple(table) for table in compact(lake, keep, progress)]
+        with lake.writing("compact"):
+            leftovers.remove(self.workspace)
         return pl.DataFrame(done, orient="row", schema={
             "table": pl.String, "files": pl.Int64, "files_after": pl.Int64, "bytes": pl.Int64, "bytes_after": pl.Int64})
 

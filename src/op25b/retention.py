@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 from arro3.core import Table
 
-from op25b import schema
+from op25b import leftovers, schema
 from op25b.engine import duckdb as engine
 from op25b.engine.build import build, is_built
 from op25b.engine.pipelines import direct_inputs, pipelines
@@ -32,7 +32,7 @@ from op25b.engine.storing import write
 from op25b.errors import SettingsError, UnknownNameError
 from op25b.ingest.journal import Journal
 from op25b.lake import Lake
-from op25b.upkeep import drop_days, forget_versions, remove_left, swap
+from op25b.upkeep import drop_days, forget_versions, swap
 from op25b.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def _expire(workspace: Workspace, lake: Lake, goes: dict[str, tuple[date, int]],
         for table in sorted(rows.union(*map(copies, rows))):
             progress(table)
             forget_versions(lake, table)
-        remove_left(lake.root)
+        leftovers.remove(workspace)
     return counted
 
 

@@ -24,8 +24,6 @@ from op25b.versions import Version
 
 _LOG = re.compile(r"(\d{20})\.")
 _DAY = "day="
-_LEFT = ".spill"
-_LEFT_SECONDS = 24 * 3600
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,6 @@ def compact(lake: Lake, keep: timedelta, progress: Callable[[str], None] = lambd
             progress(table)
             sweep(lake, table, kept)
             done.append(Compacted(table, files, len(lake.files(table)), size, _size(lake.root / table)))
-        remove_left(lake.root)
     return done
 
 
@@ -132,14 +129,6 @@ def swap(lake: Lake, table: str, gone: Sequence[Path], parts: Sequence[Part]) ->
     actions += [lake.added(table, part) for part in parts]
     delta.create_write_transaction(actions, "append", delta.schema(), [], None)
     lake.committed(table)
-
-
-def remove_left(root: Path) -> None:
-    """Remove rows that a query, killed over a day ago, had put on disk for want of memory."""
-    for file in (root / _LEFT).glob("*"):
-        with suppress(OSError):
-            if file.stat().st_mtime < time.time() - _LEFT_SECONDS:
-                file.unlink()
 
 
 def _size(directory: Path) -> int:

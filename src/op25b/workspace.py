@@ -492,6 +492,11 @@ class Workspace:
         return self.root / "lake"
 
     @property
+    def scratch_path(self) -> Path:
+        """Where parts of logs lie while they are read."""
+        return self.lake_path / ".parts"
+
+    @property
     def spill_path(self) -> Path:
         """Where rows go when memory is short: a directory of our own, as what is left in it is removed."""
         chosen = self.config.engine.duckdb.temp_directory

@@ -81,13 +81,9 @@ def both(workspace: Workspace, per: Per, shift: int = SHIFT, *,
 
 
 def _connection(workspace: Workspace) -> DuckDBPyConnection:
-    """A connection with the tables that are read, on which joins are made in the order they are written in.
-
-    Left to itself DuckDB joins two tables of a day by `day` alone, as the view `session` gives it a chance to: it takes
-    each day for one row, and makes all pairs of addresses and subscribers of the day.
-    """
+    """A connection with the tables that are read, on which joins are made in the order they are written in."""
     connection = engine.tables(workspace, _TABLES)
-    connection.execute("SET disabled_optimizers = 'join_order'")
+    engine.join_as_written(connection)
     return connection
 
 

@@ -222,9 +222,13 @@ def tables(workspace: Workspace, names: Sequence[str], days: Sequence[date] | No
         if pipeline is None or pipeline.stored:
             view(connection, lake, name, days)
             continue
-        for read in ingredients(name):
-            view(connection, lake, read.name, days)
-        connection.execute(f'CREATE OR REPLACE VIEW "{name}" AS {pipeline.sql}')
+        for raw in sorted(direct_inputs(name) & set(schema.RAW)):
+            view(connection, lake, raw, days)
+        for read in (*ingredients(name), pipeline):
+            if read.stored:
+                view(connection, lake, read.name, days)
+            else:
+                connection.execute(f'CREATE OR REPLACE VIEW "{read.name}" AS {read.sql}')
     return connection
 
 

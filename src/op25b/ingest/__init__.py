@@ -15,14 +15,12 @@ from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import polars as pl
 from arro3.core import RecordBatchReader, Table
 
-from op25b import schema
-from op25b.ingest import leftovers
+from op25b import leftovers, schema
 from op25b.ingest.files import FileResult, Hashes, NewFile, plan, source_of
 from op25b.ingest.journal import Journal
 from op25b.ingest.reading import HELD_BYTES, WORKERS, Job, together
@@ -64,7 +62,7 @@ def ingest(workspace: Workspace, progress: Callable[[Progress], None] = lambda _
     lake = Lake(workspace.lake_path)
     with lake.writing("ingest"):
         pseudonyms = Pseudonyms.load(workspace.key_path, lake.root, writes=True)
-        leftovers.remove(lake.root)
+        leftovers.remove(workspace)
         Journal(lake).finish()
         hashes = Hashes(workspace.lake_path / ".hashes.json")
         results, new = plan(workspace, lake, hashes)
@@ -75,11 +73,6 @@ def ingest(workspace: Workspace, progress: Callable[[Progress], None] = lambda _
         finally:
             hashes.save()
     return results
-
-
-def scratch_of(workspace: Workspace) -> Path:
-    """Where parts of logs lie while they are read."""
-    return workspace.lake_path / ".parts"
 
 
 def _groups(files: list[NewFile]) -> Iterator[list[NewFile]]:
@@ -108,7 +101,7 @@ class Writing:
 
     def write(self, files: list[NewFile]) -> None:
         """Write all files, group by group."""
-        scratch = scratch_of(self._workspace)
+        scratch = self._workspace.scratch_path
         with ThreadPoolExecutor(WORKERS) as pool:
             def started(group: list[NewFile]) -> list[tuple[Job, Future[None]]]:
                 jobs = [Job(file, scratch, HELD_BYTES // len(group)) for file in group]

@@ -40,8 +40,6 @@ if TYPE_CHECKING:
 
 Done = tuple[str, str, int | None]
 _SCHEMA = {"what": pl.String, "name": pl.String, "rows": pl.Int64}
-# Beside the tables: rows of a killed ingestion or query.
-_SCRATCH = (".dropped", ".parts", ".spill")
 
 
 @dataclass(frozen=True)
@@ -108,8 +106,9 @@ def _carry_out(workspace: Workspace, lake: Lake, keys: Keys, mark: Mark, progres
             progress(name)
             _drop(lake, name)
             done.append(("dropped", name, None))
-    for name in _SCRATCH:
-        shutil.rmtree(lake.root / name, ignore_errors=True)
+    # Beside the tables: rows of a killed rotation, ingestion or query.
+    for left in (lake.root / ".dropped", workspace.scratch_path, workspace.spill_path):
+        shutil.rmtree(left, ignore_errors=True)
     (lake.root / ".built.json").unlink(missing_ok=True)
     for table in schema.RAW.values():
         if table.pseudonyms and lake.delta(table.name) is not None:

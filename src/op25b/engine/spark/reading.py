@@ -24,7 +24,7 @@ from op25b import durable, schema
 from op25b.engine.spark.parts import Parts, arrow_columns
 from op25b.engine.spark.session import require, session, staging
 from op25b.errors import EngineError, Op25bError, StoppedError
-from op25b.ingest import Writing, scratch_of
+from op25b.ingest import Writing
 from op25b.ingest.files import FileResult, NewFile
 from op25b.ingest.reading import Job
 from op25b.lake import Part
@@ -85,13 +85,13 @@ class SparkWriting(Writing):
                 for group in _groups(files):
                     self._read(spark, group)
         finally:
-            for directory in (staging(self._lake.root), scratch_of(self._workspace)):
+            for directory in (staging(self._lake.root), self._workspace.scratch_path):
                 shutil.rmtree(directory, ignore_errors=True)  # also what tasks of a lost worker left
 
     def _read(self, spark: SparkSession, group: list[NewFile]) -> None:
         table = schema.raw_table(TABLE_OF[group[0].format.kind])
         setting = _Setting(table, self._workspace.config.site.timezone, self._workspace.key_path, self._lake.root,
-                           scratch_of(self._workspace), staging(self._lake.root) / str(uuid4()),
+                           self._workspace.scratch_path, staging(self._lake.root) / str(uuid4()),
                            self._lake.horizons().get(table.name))
         answers = self._told(spark, setting, group)
         jobs = []

@@ -1,20 +1,21 @@
-"""What killed runs leave below the lake that is no table: parts of raw logs, and what DuckDB had no memory for."""
+"""What killed runs leave that is no table: parts of raw logs, and what DuckDB had no memory for."""
 
 from __future__ import annotations
 
 import os
 import re
 import shutil
-from pathlib import Path
+
+from op25b.workspace import Workspace
 
 # DuckDB names its files after its process; it removes those of dead ones itself, but only when it needs room again.
 _SPILLED = re.compile(r"duckdb_temp_(\d+)_")
 
 
-def remove(lake: Path) -> None:
+def remove(workspace: Workspace) -> None:
     """Remove the leftovers of runs that are dead; for the lake's only writer. Readers may be spilling meanwhile."""
-    shutil.rmtree(lake / ".parts", ignore_errors=True)
-    for path in (lake / ".spill").glob("duckdb_temp_*"):
+    shutil.rmtree(workspace.scratch_path, ignore_errors=True)
+    for path in workspace.spill_path.glob("duckdb_temp_*"):
         found = _SPILLED.match(path.name)
         if found and not _alive(int(found[1])):
             path.unlink(missing_ok=True)
