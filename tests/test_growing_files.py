@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 from op25b.api import OpenWorkspace
 from op25b.pseudonyms import Pseudonyms
 from op25b.readers.content import Known, examine, part
+from tests.conftest import SETTINGS
+from tests.pipelines.rows import new_workspace
 
 Make = Callable[..., OpenWorkspace]
 OLD = time.time() - 3600
@@ -240,3 +242,46 @@ def test_a_session_that_a_run_saw_the_beginning_of_is_one(workspace: Make, tmp_p
         ("accepted", "3F2A1D", "2026-12-31 15:00:02"), ("auth", None, "2026-12-31 15:00:02"),
     ]
     assert opened.sql("SELECT sum(rows_kept) FROM source_file").rows() == [(3,)]
+
+
+@pytest.mark.parametrize("names", [
+    ("a.log", "b.log"), ("b.log", "a.log"), ("a.log", "b.log.gz"), ("b.log.gz", "a.log")])
+def test_a_log_and_a_copy_of_its_beginning_come_together(
+        workspace: Make, tmp_path: Path, names: tuple[str, str]) -> None:
+    opened = workspace(INPUT)
+    (tmp_path / "raw").mkdir()
+    for name, text in zip(names, (FIRST + SECOND + THIRD, FIRST), strict=True):
+        packed = gzip.compress(text.encode()) if name.endswith(".gz") else text.encode()
+        (tmp_path / "raw" / name).write_bytes(packed)
+        os.utime(tmp_path / "raw" / name, (OLD, OLD))
+    found = {row["path"].removeprefix("raw/"): (row["state"], row["rows_read"]) for row in run(opened)}
+    assert found == {names[0]: ("new", 2), names[1]: ("new", 1)}
+    assert events(opened) == EVENTS
+    assert {row["state"] for row in run(opened)} == {"known"}
+
+
+@settings(max_examples=15, deadline=None)
+@given(lengths=st.lists(st.integers(0, 3000), min_size=2, max_size=5), large=st.booleans())
+def test_of_logs_that_begin_alike_each_line_is_read_once(
+        tmp_path_factory: pytest.TempPathFactory, lengths: list[int], large: bool) -> None:
+    """Also where they are larger than the beginnings that are compared."""
+    root = tmp_path_factory.mktemp("alike")
+    opened = new_workspace(root, SETTINGS + INPUT)
+    (root / "raw").mkdir()
+    lines = [removed("Jun 10 12:00:00", f"{number:07X}") for number in range(max(lengths) + (2000 if large else 0))]
+    for number, length in enumerate(lengths):
+        path = root / "raw" / f"{number}.log"
+        path.write_text("".join(lines[:length + (2000 if large else 0)]))
+        os.utime(path, (OLD, OLD))
+    assert "failed" not in {row["state"] for row in run(opened)}
+    assert opened.sql("SELECT count(*), count(DISTINCT queue_id) FROM mail_event").row(0) == (len(lines), len(lines))
+
+
+def test_a_file_that_is_nothing_but_the_head_of_others_takes_no_rows_from_them(workspace: Make, tmp_path: Path) -> None:
+    opened = workspace('\n[[inputs.subscribers]]\npath = "raw/*"\n')
+    (tmp_path / "raw").mkdir()
+    head = "subscriber,plan\n"
+    for name, text in (("a.csv", head + "x,IP1\n"), ("b.csv", head), ("c.csv", head + "y,IP8\n")):
+        (tmp_path / "raw" / name).write_text(text)
+    run(opened)
+    assert opened.sql("SELECT plan FROM subscriber_record ORDER BY 1")["plan"].to_list() == ["IP1", "IP8"]

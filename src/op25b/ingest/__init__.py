@@ -21,7 +21,7 @@ import polars as pl
 from arro3.core import RecordBatchReader, Table
 
 from op25b import leftovers, schema
-from op25b.ingest.files import FileResult, Hashes, NewFile, plan, source_of
+from op25b.ingest.files import FileResult, Hashes, NewFile, find, plan, source_of
 from op25b.ingest.journal import Journal
 from op25b.ingest.reading import HELD_BYTES, WORKERS, Job, together
 from op25b.lake import Lake
@@ -65,11 +65,16 @@ def ingest(workspace: Workspace, progress: Callable[[Progress], None] = lambda _
         leftovers.remove(workspace)
         Journal(lake).finish()
         hashes = Hashes(workspace.lake_path / ".hashes.json")
-        results, new = plan(workspace, lake, hashes)
-        state = Progress(len(new), sum(file.result.bytes for file in new))
-        progress(state)
+        results, named = find(workspace)
+        state = Progress(0, 0)
+        writer = (writing or Writing)(workspace, lake, pseudonyms, state, progress)
         try:
-            (writing or Writing)(workspace, lake, pseudonyms, state, progress).write(new)
+            while named:
+                new, named = plan(workspace, lake, hashes, named)
+                state.files += len(new)
+                state.bytes += sum(file.result.bytes for file in new)
+                progress(state)
+                writer.write(new)
         finally:
             hashes.save()
     return results

@@ -7,7 +7,7 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -22,7 +22,7 @@ from op25b.errors import InputError, Op25bError, StoppedError
 from op25b.lake import Lake
 from op25b.readers import Format, Kind, Source, choose
 from op25b.readers.base import BOUNDARY
-from op25b.readers.content import HEAD_BYTES, Content, Known, end_of_records, examine, may_be_known, start_of
+from op25b.readers.content import HEAD_BYTES, Content, Known, end_of_records, examine, marks_of, may_be_known, start_of
 from op25b.readers.text import compression
 from op25b.workspace import FlowInput, Input, LeaseInput, MailInput, SubscriberInput, Workspace
 
@@ -119,15 +119,18 @@ class _Found:
     boundary: bytes | None
     end: int | None
     head: str
+    marks: tuple[bytes, ...]
     is_new: bool
     just_packed: bool
 
 
-def plan(workspace: Workspace, lake: Lake, hashes: Hashes) -> tuple[list[FileResult], list[NewFile]]:
-    """One result per input file, in the settings' order, and those files that have something new."""
-    known = _Known(lake)
+Named = tuple[FileResult, Input]
+
+
+def find(workspace: Workspace) -> tuple[list[FileResult], list[Named]]:
+    """One result per input file, in the settings' order, and those files that are there, with their settings."""
     results: dict[tuple[Kind, Path], FileResult] = {}
-    named: list[tuple[FileResult, Input]] = []
+    named: list[Named] = []
     for kind, settings in _inputs(workspace):
         paths = workspace.expand(settings.path)
         if not paths:
@@ -140,15 +143,39 @@ def plan(workspace: Workspace, lake: Lake, hashes: Hashes) -> tuple[list[FileRes
             if (kind, path) not in results:
                 result = results[kind, path] = FileResult(path, kind, "new")
                 named.append((result, settings))
-    look = _Look(workspace, hashes, known)
+    return list(results.values()), named
+
+
+def plan(workspace: Workspace, lake: Lake, hashes: Hashes, named: Sequence[Named]) -> tuple[
+        list[NewFile], list[Named]]:
+    """What there is to read of these files, and those to be planned again when that is in the lake.
+
+    A file that begins with another one, as where a log and a copy of its beginning are both there, waits for that one:
+    then its beginning is known, and only the rest is read.
+    """
+    look = _Look(workspace, hashes, _Known(lake))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         found = list(pool.map(lambda file: look.first(*file), named))
-        # What begins like another file of this run may be the same, so both are hashed first.
-        heads = Counter(each.head for each in found if each)
-        alone = [each is not None and heads[each.head] == 1 for each in found]
-        contents = pool.map(lambda file, *each: look.second(file[0], *each), named, found, alone)
-        new = [look.at(*file, each, content) for file, each, content in zip(named, found, contents, strict=True)]
-    return list(results.values()), [file for file in new if file]
+        # What begins like another file of this run may be the same or begin with it, so both are hashed first.
+        begins = _beginnings([(file.kind, each) for (file, _), each in zip(named, found, strict=True)])
+        shared = {place for places in begins for place in places}
+        alone = [not places and place not in shared for place, places in enumerate(begins)]
+        contents = list(pool.map(lambda file, *each: look.second(file[0], *each), named, found, alone))
+        others = [[contents[place] for place in places] for places in begins]
+        waits = list(pool.map(look.waits, [file for file, _ in named], found, contents, others))
+    each = zip(named, found, contents, waits, strict=True)
+    new = [look.at(*file, what, content) for file, what, content, wait in each if not wait]
+    return [file for file in new if file], [file for file, wait in zip(named, waits, strict=True) if wait]
+
+
+def _beginnings(found: Sequence[tuple[Kind, _Found | None]]) -> list[list[int]]:
+    """For each file the places of the others of its kind that it may begin with, by their marks."""
+    ends: dict[tuple[Kind, int, bytes], list[int]] = {}
+    for place, (kind, each) in enumerate(found):
+        if each and each.marks:
+            ends.setdefault((kind, len(each.marks), each.marks[-1]), []).append(place)
+    return [[place for length, mark in enumerate(each.marks if each else (), 1)
+             for place in ends.get((kind, length, mark), ()) if place != own] for own, (kind, each) in enumerate(found)]
 
 
 class _Look:
@@ -177,7 +204,8 @@ class _Look:
             start = start_of(path)
             is_new = status.st_size > LARGE_BYTES and (packed or end is not None) and not may_be_known(
                 start, self._known.of(result.kind))
-            return _Found(form, status, boundary, end, hashlib.sha256(start).hexdigest(), is_new, recent and packed)
+            return _Found(form, status, boundary, end, hashlib.sha256(start).hexdigest(), marks_of(start), is_new,
+                          recent and packed)
         except (Op25bError, OSError) as error:
             result.state, result.error = "failed", str(error)
             return None
@@ -191,6 +219,21 @@ class _Look:
         except (Op25bError, OSError) as error:
             result.state, result.error = "failed", str(error)
             return None
+
+    def waits(self, result: FileResult, found: _Found | None, content: Content | None,
+              others: Sequence[Content | None]) -> bool:
+        """Whether a file begins with the shorter content of one of the others, so far as that is not known already."""
+        if found is None or content is None or self._known.holds(result.kind, content.sha256):
+            return False
+        shorter = [Known(other.sha256, other.length, held_rows=True, last=None) for other in others
+                   if other and other.length < content.length and not self._known.holds(result.kind, other.sha256)]
+        if not shorter:
+            return False
+        try:
+            begun = examine(result.path, [*self._known.of(result.kind), *shorter], found.boundary)
+        except (Op25bError, OSError):
+            return False  # it will fail alone
+        return begun.before in shorter
 
     def at(self, result: FileResult, settings: Input, found: _Found | None, content: Content | None) -> NewFile | None:
         """What there is to read of a file; None when all of its content is known, also from a file before it."""

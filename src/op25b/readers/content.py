@@ -68,6 +68,16 @@ def start_of(path: Path) -> bytes:
     return bytes(held)
 
 
+def marks_of(start: bytes) -> tuple[bytes, ...]:
+    """Hashes of the first 1, 2, 4, ... bytes of a file's start: what begins with another file has the other's last."""
+    digest, length, made = hashlib.sha256(), 0, []
+    while max(2 * length, 1) <= len(start):
+        digest.update(start[length:max(2 * length, 1)])
+        length = max(2 * length, 1)
+        made.append(digest.digest())
+    return tuple(made)
+
+
 def may_be_known(start: bytes, known: Sequence[Known]) -> bool:
     """Whether a file with this start may begin with content that is known."""
     lengths = sorted({entry.length for entry in known if 0 < entry.length < HEAD_BYTES})
