@@ -13,6 +13,7 @@ SOURCE = Path(__file__).resolve().parents[1] / "src" / "op25b"
 # From the ground up; modules on one floor do not use each other.
 FLOORS = [
     {"errors", "assets", "memo", "sequential"},
+    {"settings"},
     {"workspace", "keyfile"},
     {"schema", "pseudonyms", "texts", "output", "small_cells", "durable", "leftovers"},
     {"versions"},

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 
 from op25b.api import OpenWorkspace
 from op25b.impact import COUNTS, IMPACTS, simulate, simulation
-from op25b.workspace import Policy
+from op25b.settings import Policy
 from tests.pipelines.rows import SYN, both, flow, lease, load, new_workspace
 from tests.policy.strategies import policies
 

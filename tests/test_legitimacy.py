@@ -12,7 +12,7 @@ import pytest
 from op25b import report
 from op25b.api import OpenWorkspace
 from op25b.report_template.legitimacy import PROPOSITIONS, WORDS, Page
-from op25b.workspace import Language
+from op25b.settings import Language
 from tests.test_report import JAPANESE, REQUESTS, visible
 
 NAME = "legitimacy"

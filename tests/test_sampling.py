@@ -18,7 +18,7 @@ from op25b.sampling.bounds import Counts, chao1
 from op25b.sampling.likeness import chi_squared_above, unlikeness
 from op25b.sampling.pilot import Stratum, pilot_ratio
 from op25b.sampling.volume import product, volume
-from op25b.workspace import Sampling
+from op25b.settings import Sampling
 from tests.sampling_worlds import MIXTURE, draw, estimates
 
 FIRST = date(2007, 6, 1)

@@ -14,7 +14,7 @@ import pytest
 from op25b.sampling import Estimate, Population, stratify
 from op25b.sampling.bounds import chao1
 from op25b.sampling.pilot import pilot_ratio
-from op25b.workspace import Sampling
+from op25b.settings import Sampling
 from tests.sampling_worlds import HEAVY_TAIL, LIGHT_AND_BOTS, LOGNORMAL, MIXTURE, Counted, Kinds, draw, sampled
 
 WORLDS, FEWER = 400, 200

@@ -15,8 +15,8 @@ from op25b.senders.destinations import destination_classes
 from op25b.senders.evidence import PRIOR
 from op25b.senders.probability import CURVES
 from op25b.senders.words import reasons, would_change
+from op25b.settings import Findings, Language
 from op25b.texts import CLASSES as NAMES
-from op25b.workspace import Findings, Language
 from tests.conftest import ROOT
 
 SETTINGS = Findings()

@@ -14,7 +14,7 @@ from op25b.engine.duckdb import SEQUENTIAL
 from op25b.engine.pipelines import pipelines
 from op25b.errors import SettingsError
 from op25b.sequential import SequentialTest
-from op25b.workspace import Findings
+from op25b.settings import Findings
 from tests.pipelines.rows import new_workspace
 
 SPOT = SequentialTest(alpha=0.01, beta=0.01, theta0=0.2, theta1=0.9)

@@ -16,7 +16,8 @@ from op25b.errors import QueryError, UnknownNameError
 from op25b.lake import Lake, snapshot
 from op25b.pseudonyms import Pseudonyms, is_pseudonym
 from op25b.readers.base import parse_ip
-from op25b.workspace import Config, Language, Workspace
+from op25b.settings import Config, Language
+from op25b.workspace import Workspace
 
 if TYPE_CHECKING:
     from op25b.coverage import Per as CoveragePer

@@ -6,8 +6,9 @@ from op25b.engine import duckdb as engine
 from op25b.engine.build import is_stale
 from op25b.engine.reference import destination_networks
 from op25b.policy.lint import lint
+from op25b.settings import Language
 from op25b.texts import Text
-from op25b.workspace import Language, Workspace
+from op25b.workspace import Workspace
 
 _TEXTS: dict[str, Text] = {
     "stale": {

@@ -14,9 +14,9 @@ import polars as pl
 from op25b.coverage.words import ATTRIBUTIONS
 from op25b.coverage.words import COLUMNS as COVERAGE
 from op25b.sampling.words import CHART, ESTIMATES, METHODS
+from op25b.settings import Language
 from op25b.small_cells import MARK
 from op25b.texts import AXES, CLASSES, EFFECTS, GROUPS, IMPACTS, KINDS, REMEDIES, STEPS, Text, percent, text
-from op25b.workspace import Language
 
 WIDTH = 1020
 _JAPANESE = '"Hiragino Kaku Gothic ProN", "Noto Sans CJK JP", "Noto Sans JP", "Yu Gothic", Meiryo, IPAPGothic'

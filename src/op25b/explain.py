@@ -17,8 +17,9 @@ from op25b.policy.chart import line_reference
 from op25b.policy.traffic import SENDING_PORTS
 from op25b.readers.base import address_of
 from op25b.senders import findings
+from op25b.settings import Language, Policy
 from op25b.texts import CLASSES, CONFIDENCES, GROUPS, REMEDIES, VERDICTS, percent, text
-from op25b.workspace import Language, Policy, Workspace
+from op25b.workspace import Workspace
 
 
 @dataclass(frozen=True)

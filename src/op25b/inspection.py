@@ -10,7 +10,8 @@ import polars as pl
 from op25b.errors import InputError, Op25bError
 from op25b.ingest import source_of
 from op25b.readers import Format, Kind, choose
-from op25b.workspace import FlowInput, Input, LeaseInput, MailInput, SubscriberInput, Workspace
+from op25b.settings import FlowInput, Input, LeaseInput, MailInput, SubscriberInput
+from op25b.workspace import Workspace
 
 SHOWN_ROWS = 10
 # Any text with commas could be a subscriber list, so that is asked last.

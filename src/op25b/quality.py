@@ -26,7 +26,8 @@ from op25b.assets import directory
 from op25b.engine import duckdb as engine
 from op25b.errors import UnknownNameError
 from op25b.readers.base import TABLE_OF, Kind
-from op25b.workspace import Settings, Workspace
+from op25b.settings import Settings
+from op25b.workspace import Workspace
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -27,7 +27,8 @@ import polars as pl
 from op25b.assets import directory
 from op25b.errors import Op25bError, UnknownNameError
 from op25b.lake import snapshot
-from op25b.workspace import Language, Workspace
+from op25b.settings import Language
+from op25b.workspace import Workspace
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from op25b import keyfile
 from op25b.errors import SettingsError
-from op25b.workspace import SETTINGS_FILE, Config, Workspace
+from op25b.settings import Config
+from op25b.workspace import SETTINGS_FILE, Workspace
 
 
 def create(directory: Path) -> list[Path]:

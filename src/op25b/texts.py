@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from op25b.workspace import Language
+from op25b.settings import Language
 
 Text = dict[Language, str]
 

@@ -26,7 +26,7 @@ import polars as pl
 
 from op25b.lake import Lake
 from op25b.readers.flows import nfcapd
-from op25b.workspace import MAIL_PORTS
+from op25b.settings import MAIL_PORTS
 from tests.benchmarks.measuring import Run, ingested, measured, show
 from tests.support.ipfix import messages
 

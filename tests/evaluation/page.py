@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from op25b.workspace import Findings
+from op25b.settings import Findings
 from tests.evaluation import calibration, costs, measures, outcomes
 from tests.evaluation.budgets import budgets
 from tests.evaluation.markdown import matrix, number, of, share, table

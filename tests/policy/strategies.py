@@ -8,7 +8,8 @@ from pathlib import Path
 from hypothesis import strategies as st
 
 from op25b.policy import Connection
-from op25b.workspace import Config, Policy, Rule, Site, Workspace
+from op25b.settings import Config, Policy, Rule, Site
+from op25b.workspace import Workspace
 
 GROUPS = ["own-relay", "mobile-carrier", "known-provider", "other"]
 MEMBERS = {"w1.csv": ["p" + "1" * 20, "p" + "2" * 20], "w2.csv": ["p" + "2" * 20, "p" + "3" * 20], "none.csv": []}

@@ -16,7 +16,7 @@ from op25b.policy.acl import AccessList, access_list
 from op25b.policy.destinations import Destinations, destinations
 from op25b.policy.routers import TARGETS, policy_of, render
 from op25b.policy.sql import MEMBERS
-from op25b.workspace import Policy
+from op25b.settings import Policy
 from tests.policy.lines import BOTH, PEERS, isp, packets
 from tests.policy.strategies import router_policies
 from tests.policy.test_sql import ALL, table

@@ -11,7 +11,7 @@ import pytest
 from op25b.api import OpenWorkspace
 from op25b.errors import InputError, SettingsError, UnknownNameError
 from op25b.policy import Connection, Decision, blocked_since, decide, decide_session, policy, resolve
-from op25b.workspace import Policy, Rule
+from op25b.settings import Policy, Rule
 from tests.policy.strategies import MEMBERS
 from tests.policy.strategies import workspace as strategies_workspace
 

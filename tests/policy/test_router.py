@@ -19,7 +19,7 @@ from op25b.policy import Connection, decide_session, resolve
 from op25b.policy.acl import access_list
 from op25b.policy.destinations import destinations
 from op25b.policy.routers import TARGETS, render
-from op25b.workspace import Policy
+from op25b.settings import Policy
 from tests.conftest import require
 from tests.policy.lines import BOTH, PEERS, isp, packets
 from tests.policy.strategies import router_policies

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from op25b.policy import Columns, Connection, PolicyError, action_sql, apply, decide_session, needs, resolve
 from op25b.policy.sql import MEMBERS
 from op25b.readers.base import ip_key
-from op25b.workspace import Policy, Rule, Workspace
+from op25b.settings import Policy, Rule
+from op25b.workspace import Workspace
 from tests.policy.strategies import MOMENTS, connections, full_policies, policies
 from tests.policy.strategies import workspace as strategies_workspace
 

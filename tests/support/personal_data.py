@@ -11,7 +11,8 @@ from typing import Any
 from op25b import schema
 from op25b.engine import duckdb as engine
 from op25b.engine.pipelines import pipelines
-from op25b.workspace import Config, Workspace
+from op25b.settings import Config
+from op25b.workspace import Workspace
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "personal-data.md"
 _BEGIN, _END = "<!-- columns: made by tests/support/personal_data.py -->\n", "<!-- end of columns -->"

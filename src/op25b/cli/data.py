@@ -54,7 +54,8 @@ def inspect(
 ) -> None:
     """Say what a file is, what ingest would store of it, and what it would reject; store nothing."""
     from op25b.inspection import inspect as look
-    from op25b.workspace import SETTINGS_FILE, Config, Workspace
+    from op25b.settings import Config
+    from op25b.workspace import SETTINGS_FILE, Workspace
 
     kinds = ("flows", "mail", "leases", "subscribers")
     if kind is not None and kind not in kinds:

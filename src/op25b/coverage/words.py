@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
+from op25b.settings import Language
 from op25b.small_cells import MARK, SmallCells
 from op25b.texts import Text, percent
-from op25b.workspace import Language
 
 ATTRIBUTIONS: dict[str, Text] = {
     "attributed": {"ja": "回線を特定", "en": "attributed"},

@@ -6,8 +6,9 @@ import polars as pl
 
 from op25b.impact.simulation import Simulation
 from op25b.policy import policy
+from op25b.settings import Language
 from op25b.texts import CLASSES, REMEDIES, text
-from op25b.workspace import Language, Workspace
+from op25b.workspace import Workspace
 
 
 def notices(workspace: Workspace, simulation: Simulation) -> pl.DataFrame:

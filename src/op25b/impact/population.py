@@ -16,7 +16,8 @@ from op25b.impact.window import decide, find_window, opened
 from op25b.sampling import Estimate, Figure
 from op25b.sampling.words import estimated, why
 from op25b.senders import require
-from op25b.workspace import Language, Workspace
+from op25b.settings import Language
+from op25b.workspace import Workspace
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

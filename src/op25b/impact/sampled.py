@@ -14,7 +14,7 @@ from op25b.sampling import Estimate, Figure, Population, Strata, stratify
 from op25b.sampling.population import Reason
 from op25b.sampling.reading import sampled_rows
 from op25b.sampling.volume import product, volume
-from op25b.workspace import Sampling
+from op25b.settings import Sampling
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -5,9 +5,9 @@ from __future__ import annotations
 import polars as pl
 
 from op25b.sampling.words import UNDER_SAMPLING
+from op25b.settings import Language
 from op25b.texts import MEASURES as COVERAGE
 from op25b.texts import Text, text
-from op25b.workspace import Language
 
 # What low and high of a statement are.
 INTERVALS: dict[str, Text] = {

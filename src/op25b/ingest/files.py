@@ -24,7 +24,8 @@ from op25b.readers import Format, Kind, Source, choose
 from op25b.readers.base import BOUNDARY
 from op25b.readers.content import HEAD_BYTES, Content, Known, end_of_records, examine, marks_of, may_be_known, start_of
 from op25b.readers.text import compression
-from op25b.workspace import FlowInput, Input, LeaseInput, MailInput, SubscriberInput, Workspace
+from op25b.settings import FlowInput, Input, LeaseInput, MailInput, SubscriberInput
+from op25b.workspace import Workspace
 
 # A log written to this recently may end in half a record, which is left for the next time.
 RECENT_SECONDS = 300

@@ -6,7 +6,8 @@ from op25b.errors import UnknownNameError
 from op25b.policy.decide import Connection, Decision, blocked_since, decide, decide_session
 from op25b.policy.resolve import Resolved, resolve
 from op25b.policy.sql import Columns, PolicyError, Query, action_sql, apply, needs
-from op25b.workspace import Policy, Workspace
+from op25b.settings import Policy
+from op25b.workspace import Workspace
 
 __all__ = ["Columns", "Connection", "Decision", "PolicyError", "Query", "Resolved", "action_sql", "apply",
            "blocked_since", "decide", "decide_session", "needs", "policy", "resolve"]

@@ -17,7 +17,7 @@ from op25b.policy.decide import Connection, matches
 from op25b.policy.destinations import Destinations
 from op25b.policy.ranges import EVERYTHING, Family, Spans, common, merge, networks
 from op25b.policy.resolve import Resolved, Term
-from op25b.workspace import DESTINATIONS
+from op25b.settings import DESTINATIONS
 
 MOST = 200_000
 MAIL_PORTS = (25, 465, 587)

@@ -17,8 +17,9 @@ from op25b.policy.decide import Connection, decide_session
 from op25b.policy.destinations import destinations
 from op25b.policy.ranges import networks, spans
 from op25b.policy.resolve import Range, Resolved, resolve
+from op25b.settings import Language
 from op25b.texts import Text
-from op25b.workspace import Language, Workspace
+from op25b.workspace import Workspace
 
 _LINE: dict[str, Text] = {
     "dynamic": {"ja": "当社回線（動的IP）", "en": "our line, dynamic address"},

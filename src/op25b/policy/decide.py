@@ -8,7 +8,7 @@ from typing import Literal
 
 from op25b.policy.resolve import FOREVER, PROTOCOLS, Range, Resolved, Term, resolve
 from op25b.readers.base import ip_key
-from op25b.workspace import Policy
+from op25b.settings import Policy
 
 __all__ = ["PROTOCOLS", "Connection", "Decision", "blocked_since", "decide", "decide_session", "matches"]
 

@@ -15,7 +15,8 @@ from op25b.policy.ranges import Family
 from op25b.policy.resolve import Resolved, resolve
 from op25b.policy.routers import filter_name, render, target
 from op25b.policy.sql import PolicyError
-from op25b.workspace import Policy, Workspace
+from op25b.settings import Policy
+from op25b.workspace import Workspace
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ from op25b.policy.destinations import Destinations, destinations
 from op25b.policy.ranges import Spans, common, merge, networks, spans, without
 from op25b.policy.resolve import Resolved, key_range, resolve, utc
 from op25b.policy.waves import read_wave
-from op25b.workspace import Policy, Workspace
+from op25b.settings import Policy
+from op25b.workspace import Workspace
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

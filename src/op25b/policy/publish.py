@@ -8,8 +8,8 @@ from datetime import date, datetime
 
 import polars as pl
 
+from op25b.settings import Language
 from op25b.texts import Text
-from op25b.workspace import Language
 
 _TITLE: Text = {"ja": "{site}：ポート25番ブロック（OP25B）対象者早見表",
                 "en": "{site}: blocking of port 25 (OP25B), who is affected"}

@@ -12,7 +12,8 @@ from typing import Literal
 
 from op25b.policy.waves import read_wave
 from op25b.readers.base import ip_key
-from op25b.workspace import DESTINATIONS, Policy, Rule, Workspace
+from op25b.settings import DESTINATIONS, Policy, Rule
+from op25b.workspace import Workspace
 
 PROTOCOLS = {"tcp": 6, "udp": 17}
 FOREVER = (datetime(1, 1, 1), datetime(9999, 12, 31))  # noqa: DTZ001  # the lake's times are naive UTC

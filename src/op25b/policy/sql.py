@@ -14,7 +14,7 @@ import polars as pl
 
 from op25b.errors import Op25bError
 from op25b.policy.resolve import FOREVER, Range, Resolved, Term, resolve
-from op25b.workspace import Policy
+from op25b.settings import Policy
 
 MEMBERS = "wave_member"
 Value = str | int | datetime

@@ -18,7 +18,7 @@ import polars as pl
 from op25b import schema
 from op25b.memo import Memo
 from op25b.readers.excerpts import excerpt
-from op25b.workspace import MapRule
+from op25b.settings import MapRule
 
 Kind = Literal["flows", "mail", "leases", "subscribers"]
 Growth = Literal["lines", "blocks", "again", "refused"]

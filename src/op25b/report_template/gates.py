@@ -19,8 +19,8 @@ from markupsafe import Markup
 
 from op25b.report_template.parts import Cell, Column, Html, Kind, Table, part
 from op25b.report_template.words import COLUMNS, NOTES, PHRASES, RULES, SEVERITIES, TABLES
+from op25b.settings import Language
 from op25b.texts import text
-from op25b.workspace import Language
 
 State = Literal["none", "failed", "judged"]
 

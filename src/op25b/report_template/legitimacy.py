@@ -18,7 +18,8 @@ from op25b.small_cells import MARK, SmallCells
 from op25b.texts import Text, percent
 
 if TYPE_CHECKING:
-    from op25b.workspace import Language, Workspace
+    from op25b.settings import Language
+    from op25b.workspace import Workspace
 
 WORDS: dict[str, dict[str, Text]] = tomllib.loads(
     Path(__file__).with_name("legitimacy.toml").read_text(encoding="utf-8"))

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
 
-from op25b.workspace import Language
+from op25b.settings import Language
 
 TEMPLATE = Path(__file__).resolve().parent
 Kind = Literal["", "count", "id", "name", "small", "why"]

@@ -10,7 +10,8 @@ from op25b.report_template.words import NOTES
 from op25b.texts import Text
 
 if TYPE_CHECKING:
-    from op25b.workspace import Language, Workspace
+    from op25b.settings import Language
+    from op25b.workspace import Workspace
 
 
 def lake_version(workspace: Workspace, report: str, language: Language, words: dict[str, Text] = NOTES) -> list[str]:

@@ -27,7 +27,8 @@ from op25b.texts import CLASSES, CONFIDENCES, MEASURES, REMEDIES, Text, percent,
 
 if TYPE_CHECKING:
     from op25b.impact import Simulation
-    from op25b.workspace import Language, Workspace
+    from op25b.settings import Language
+    from op25b.workspace import Workspace
 
 _VERDICT: dict[tuple[str, str], Tone] = {("allow", "allow"): "fine", ("allow", "block"): "newly",
                                          ("block", "block"): "already", ("block", "allow"): "released"}

@@ -16,7 +16,8 @@ from op25b.small_cells import SmallCells
 from op25b.texts import percent
 
 if TYPE_CHECKING:
-    from op25b.workspace import Language, Workspace
+    from op25b.settings import Language
+    from op25b.workspace import Workspace
 
 # So many sessions are looked at again in a few seconds; a page is not to wait for more.
 MOST_SESSIONS = 5_000_000

@@ -14,7 +14,7 @@ from op25b.sampling.likeness import unlikeness
 from op25b.sampling.pilot import Stratum, pilot_ratio
 from op25b.sampling.probability import log_missed
 from op25b.sampling.strata import EXACT, UNKNOWN, Strata
-from op25b.workspace import Sampling
+from op25b.settings import Sampling
 
 if TYPE_CHECKING:
     import numpy

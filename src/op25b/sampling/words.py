@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from op25b.sampling.population import Figure
+from op25b.settings import Language
 from op25b.texts import CLASSES, Text, text
-from op25b.workspace import Language
 
 WHY: dict[str, Text] = {
     "exact": {"ja": "全パケットを観測しているため、期間中に送信した回線のすべてです。",

@@ -19,7 +19,8 @@ from op25b.senders.destinations import destination_classes, per_destination
 from op25b.senders.evidence import PRIOR
 from op25b.senders.rules import conditions
 from op25b.senders.words import reasons, would_change
-from op25b.workspace import SETTINGS_FILE, Language, Workspace
+from op25b.settings import Language
+from op25b.workspace import SETTINGS_FILE, Workspace
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

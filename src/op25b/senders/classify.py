@@ -8,7 +8,7 @@ from op25b.senders import measures
 from op25b.senders.evidence import NOT_PROPOSED, PRIOR, scores
 from op25b.senders.probability import probability
 from op25b.senders.rules import CLASSES, RIVALS, conditions, rules
-from op25b.workspace import Findings
+from op25b.settings import Findings
 
 __all__ = ["CLASSES", "classify", "measured"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from op25b.senders.evidence import percent
-from op25b.workspace import Language
+from op25b.settings import Language
 
 _REST = ("bot", "scanner", "own-server")
 

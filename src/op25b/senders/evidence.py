@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from op25b.workspace import Findings
+from op25b.settings import Findings
 
 PRIOR = {"bot": -2.0, "scanner": -4.0, "own-server": -1.5, "mail-program": -0.5, "device": -2.5, "mobile-sender": 3.0}
 NOT_PROPOSED = -3.0  # for a class whose rule does not hold

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from op25b.workspace import Findings
+from op25b.settings import Findings
 
 _FEWEST = 5  # regularity of fewer pauses or sizes is chance
 _FEWEST_DAYS = 4

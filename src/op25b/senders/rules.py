@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from op25b.workspace import Findings
+from op25b.settings import Findings
 
 # In order of precedence as the main class; of the three rivals the more probable one leads.
 RIVALS = ("own-server", "mail-program", "device")

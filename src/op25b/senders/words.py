@@ -11,9 +11,9 @@ import polars as pl
 
 from op25b.senders.evidence import FACTS, ITEMS, Item, percent
 from op25b.senders.rules import CLASSES
+from op25b.settings import Findings, Language
 from op25b.texts import CLASSES as NAMES
 from op25b.texts import text
-from op25b.workspace import Findings, Language
 
 _OTHERS = 3  # sentences for each class beside the main one
 _CANDIDATES = ("bot", "scanner", "own-server", "mail-program", "device")

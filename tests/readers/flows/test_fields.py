@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from op25b.readers.base import canonical_ips, ip_key, parse_ip
 from op25b.readers.flows import fields, jsonlines
-from op25b.workspace import MAIL_PORTS
+from op25b.settings import MAIL_PORTS
 
 
 def utc(text: str, zone: str = "Asia/Tokyo", unit: str | None = "s") -> str | None:

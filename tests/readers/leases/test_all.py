@@ -13,7 +13,7 @@ from op25b.errors import InputError, Op25bError
 from op25b.readers import FORMATS, choose
 from op25b.readers.base import Format, Head, Source
 from op25b.readers.leases import static
-from op25b.workspace import MapRule
+from op25b.settings import MapRule
 from tests.readers.leases import (
     test_isc_dhcpd,
     test_juniper,

@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from op25b.errors import InputError, SettingsError
 from op25b.readers.leases import map_e
-from op25b.workspace import LeaseInput, MapRule, Workspace
+from op25b.settings import LeaseInput, MapRule
+from op25b.workspace import Workspace
 from tests.readers.leases.facts import leases, reasons
 from tests.readers.reading import Result, read_bytes
 

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from op25b.readers.base import numbered_ips, rejects
-from op25b.workspace import MAIL_PORTS
+from op25b.settings import MAIL_PORTS
 
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 TCP = 6

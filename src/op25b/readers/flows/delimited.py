@@ -19,7 +19,7 @@ from op25b.errors import InputError
 from op25b.readers.base import Source
 from op25b.readers.flows.records import LEFT_AHEAD, Left, Parse, Piece, left, parsed
 from op25b.readers.text import ahead, chunks, in_pairs, lines_of, opened, readable
-from op25b.workspace import MAIL_PORTS
+from op25b.settings import MAIL_PORTS
 
 # Larger blocks are slower: memory for them is taken from, and given back to, the system each time.
 BLOCK_BYTES = 8 * 2**20

@@ -20,7 +20,7 @@ from op25b.readers.flows import fields
 from op25b.readers.flows.delimited import BLOCK_BYTES
 from op25b.readers.flows.records import LEFT_AHEAD, Left, Parse, Piece, left, parsed
 from op25b.readers.text import ahead, chunks, lines_of, opened, readable
-from op25b.workspace import MAIL_PORTS
+from op25b.settings import MAIL_PORTS
 
 
 def _other(ports: Sequence[int], begun: str = "") -> str:

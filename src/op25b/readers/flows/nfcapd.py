@@ -25,7 +25,7 @@ from op25b.errors import InputError, MissingDependencyError, StoppedError
 from op25b.readers.base import Batch, Format, Head, Source, rejects
 from op25b.readers.flows.common import TCP, finish, flag_bits
 from op25b.readers.text import ahead, chunks, compression, opened, readable
-from op25b.workspace import MAIL_PORTS
+from op25b.settings import MAIL_PORTS
 
 # Column → nfdump's token for it.
 FIELDS = {

@@ -19,7 +19,7 @@ from op25b.readers.excerpts import excerpt
 from op25b.readers.flows import fields
 from op25b.readers.flows.common import TCP, finish
 from op25b.readers.text import lines_of
-from op25b.workspace import MAIL_PORTS
+from op25b.settings import MAIL_PORTS
 
 REQUIRED = ("src_ip", "dst_ip", "src_port", "dst_port", "protocol", "packets", "bytes")
 _COUNTS = ("packets", "bytes", "reply_packets", "reply_bytes")

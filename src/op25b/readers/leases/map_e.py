@@ -20,7 +20,7 @@ from op25b.readers.base import Batch, Format, Head, Source, ip_key
 from op25b.readers.leases import table
 from op25b.readers.leases.common import ALL_PORTS, BadRow, Row, batches, in_order, ip_range, since, utc
 from op25b.readers.leases.identity import line_name
-from op25b.workspace import MapRule
+from op25b.settings import MapRule
 
 _REQUIRED = (("subscriber",), ("ipv6_prefix",))
 _PORT_BITS = 16
