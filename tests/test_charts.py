@@ -35,17 +35,17 @@ GROWTH = pl.DataFrame({"kind": ["observed", "observed", "extrapolated", "limit"]
                        "subscribers": [5, 7, 8, 11], "low": [4, 6, 6, 9], "high": [6, 8, 11, 30]})
 RATES = pl.DataFrame({"cap": [1, 10], "left": [0.1, 0.6], "hit": [0.9, None]})
 ATTRIBUTED = pl.DataFrame({"day": [date(2007, 7, 10)] * 2, "attribution": ["attributed", "unattributed"],
-                           "flows": [900, 12]})
+                           "flows": [900, 100], "share": [0.9, 0.1]})
 CASES: list[tuple[Callable[..., Any], pl.DataFrame, set[str]]] = [
     (charts.funnel, FUNNEL, {"step_words", "subscribers", "words", "share"}),
     (charts.connections, CONNECTIONS, {"start", "end", "low", "high", "destination_group_words", "impact_words",
                                        "sessions"}),
     (charts.classes, SENDERS, {"class_words", "impact_words", "subscribers", "rank"}),
     (charts.remedies, REMEDY, {"remedy_words", "subscribers"}),
-    (charts.nodes, NODES, {"access_node", "class_words", "subscribers"}),
+    (charts.nodes, NODES, {"access_node", "class_lines", "class_words", "subscribers"}),
     (charts.scenarios, SCENARIOS, {"scenario", "step_words", "subscribers", "low", "high"}),
     (charts.growth, GROWTH, {"days", "subscribers", "low", "high", "kind_words"}),
-    (charts.attribution, ATTRIBUTED, {"day", "flows", "attribution_words", "rank"}),
+    (charts.attribution, ATTRIBUTED, {"day", "share", "flows", "attribution_words", "rank"}),
     (charts.rate_limits, RATES, {"cap", "share", "effect_words"}),
 ]
 IDS = [chart.__name__ for chart, _, _ in CASES]
@@ -148,3 +148,13 @@ def test_percent(part, words):
 
 def test_charts_stay_below_altairs_limit_of_rows():
     assert alt.data_transformers.active == "default"
+
+
+@pytest.mark.parametrize(("language", "words"), [
+    ("en", "every flow record of the subscribers’ networks is tied to a line"),
+    ("ja", "すべてのフローレコードの回線を特定できました")])
+def test_where_every_flow_is_tied_to_a_line_the_chart_says_so(language, words):
+    chart = charts.attribution(ATTRIBUTED.filter(attribution="attributed"), language)
+    svg = vl_convert.vegalite_to_svg(json.dumps(spec(chart)), vl_version="6.4")
+    assert words in svg
+    assert 1000 <= float(svg.split('width="')[1].split('"')[0]) <= 1060

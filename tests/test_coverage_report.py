@@ -32,12 +32,13 @@ def test_days_and_nodes(tmp_path: Path) -> None:
     opened = made(tmp_path, flows, leases, {"a": "node-1", "b": "node-2"})
     page = Tied(opened.workspace, "en")
     first, second = date(2007, 6, 2), date(2007, 6, 3)
-    assert page.days().rows() == [(first, "attributed", 2), (first, "unattributed", 2), (second, "attributed", 2),
-                                  (second, "unattributed", 0)]
+    assert page.days().rows() == [
+        (first, "attributed", 2, 0.5), (first, "unattributed", 2, 0.5), (second, "attributed", 2, 1.0),
+        (second, "unattributed", 0, 0.0)]
     assert words(page.nodes(20).text) == [
         "access node", "flow records", "attributed", "no lease", "overlapping leases", "share attributed",
         "node-1", "3", "3", "0", "0", "100 %", "node-2", "1", "1", "0", "0", "100 %",
-        "unknown (all leases granted by <nas9>)", "1", "0", "1", "0", "0 %", "unknown", "1", "0", "1", "0", "0 %"]
+        "unknown (NAS <nas9>)", "1", "0", "1", "0", "0 %", "unknown", "1", "0", "1", "0", "0 %"]
     assert words(page.nodes(1).text)[-1] == "The 1 access nodes with most flow records; 1 more are not shown."
 
 
@@ -63,7 +64,7 @@ def test_many_sessions_keep_no_page_waiting(tmp_path: Path, monkeypatch: pytest.
     page = Tied(opened.workspace, "en")
     (said,) = words(page.clocks().text)
     assert said.endswith("as there are more than 0 connections: 'op25b coverage' tells.")
-    assert page.days().rows() == [(date(2007, 6, 2), "attributed", 1)]
+    assert page.days().rows() == [(date(2007, 6, 2), "attributed", 1, 1.0)]
 
 
 def test_without_leases_nothing_is_said_of_their_clock(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ same thing everywhere: one per destination group, one per impact (Okabe-Ito, tol
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any, TypeVar
 
 import altair as alt
@@ -29,7 +30,7 @@ INK, SOFT, LINE = "#1f2933", "#52606d", "#e3e7eb"
 _BAR = "#5B7FA3"
 _SCENARIOS = ("#5B7FA3", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A838C")
 _EFFECT_COLOURS = {"left": "#D55E00", "hit": "#5B7FA3"}
-_ATTRIBUTION_COLOURS = {"attributed": "#5B7FA3", "unattributed": "#D55E00", "ambiguous": "#E69F00",
+_ATTRIBUTION_COLOURS = {"unattributed": "#D55E00", "ambiguous": "#E69F00",
                         "by_address": "#7A838C"}
 _METHOD_COLOURS = {"raw": "#7A838C", "chao1": "#0072B2", "pilot": "#D55E00"}
 _AFFECTED_STEPS = ("newly_blocked", "loses", "notice")
@@ -126,15 +127,20 @@ def remedies(frame: pl.DataFrame, language: Language) -> alt.LayerChart:
 
 def nodes(frame: pl.DataFrame, language: Language) -> alt.LayerChart:
     """Newly blocked lines per access node and class; frame: access_node, class, subscribers; the order is kept."""
-    data = _worded(_counted(frame), "class", CLASSES, language)
+    data = _worded(_counted(frame), "class", CLASSES, language).with_columns(
+        pl.col("class_words").map_elements(lambda words: _lines(words, language), pl.String).alias("class_lines"))
     present = set(frame["class"])
     known = [key for key in CLASSES if key in present] + sorted(present - set(CLASSES))
     places = list(dict.fromkeys(frame["access_node"].to_list()))
     highest = _highest(frame, "subscribers")
+    heads = [_lines(text(CLASSES, key, language), language) for key in known]
+    # A label hangs down from its first line, so the padding is for all of its lines but one.
+    below = 6 + 16 * max((head.count("\n") for head in heads), default=0)
     base = alt.Chart(data).encode(
         y=_names("access_node", places, AXES["node"][language]),
-        x=alt.X("class_words:N", title=None, sort=[text(CLASSES, key, language) for key in known],
-                axis=alt.Axis(orient="top", labelAngle=0, labelLimit=0, labelPadding=6, domain=False, ticks=False)),
+        x=alt.X("class_lines:N", title=None, sort=heads,
+                axis=alt.Axis(orient="top", labelAngle=0, labelLimit=0, labelPadding=below, domain=False, ticks=False,
+                              labelLineHeight=16, labelExpr="split(datum.label, '\\n')")),
         tooltip=_tooltips(language, access_node="node", class_words="class", words="subscribers"),
     )
     shades = alt.Scale(range=["#FBE9DD", "#B8470B"], domain=[0, highest])
@@ -222,22 +228,35 @@ def estimates(frame: pl.DataFrame, language: Language) -> alt.LayerChart:
 
 
 def attribution(frame: pl.DataFrame, language: Language) -> alt.Chart:
-    """Flow records per local day, by whether they are tied to a line; frame: day, attribution, flows."""
-    data = _ranked(_worded(frame, "attribution", ATTRIBUTIONS, language), "attribution", list(ATTRIBUTIONS))
-    known = [key for key in ATTRIBUTIONS if key in set(frame["attribution"])]
+    """The share of a day's flow records that no lease ties to a line, by why; frame: day, attribution, flows, share.
+
+    Where every record is tied to a line, the chart says that instead.
+    """
+    shares = frame.filter(pl.col("attribution") != "attributed")
+    if not shares["flows"].sum():
+        said = pl.DataFrame({"words": [COVERAGE["all_tied"][language]]})
+        words: alt.Chart = alt.Chart(said).mark_text(fontSize=14, color=SOFT).encode(text="words:N").properties(
+            width=WIDTH, height=60)
+        return _configured(words, COVERAGE["all_tied"][language], language)
+    data = _ranked(_worded(shares, "attribution", ATTRIBUTIONS, language), "attribution", list(ATTRIBUTIONS))
+    known = [key for key in ATTRIBUTIONS if key in set(shares["attribution"])]
+    highest = shares.group_by("day").agg(pl.col("share").sum())["share"].max()
+    top = max(0.01, float(highest or 0))  # type: ignore[arg-type]  # a share; so that next to nothing looks like it
     # A day is written as it is, whatever the reader's own time zone.
     base = alt.Chart(data.with_columns(pl.col("day").cast(pl.String))).encode(
         x=alt.X("day:O", title=None, axis=alt.Axis(labelOverlap=True, grid=False)),
-        y=alt.Y("flows:Q", stack="zero", title=COVERAGE["flows"][language], axis=_counts()),
+        y=alt.Y("share:Q", stack="zero", title=COVERAGE["untied"][language], axis=alt.Axis(format=".1%", tickCount=4),
+                scale=alt.Scale(domain=[0, top])),
         order=alt.Order("rank:Q"),
         color=_colours(("attribution_words", None), known, ATTRIBUTIONS, _ATTRIBUTION_COLOURS, language),
         tooltip=[alt.Tooltip("day:O", title=AXES["time"][language]),
                  alt.Tooltip("attribution_words:N", title=AXES["kind"][language]),
+                 alt.Tooltip("share:Q", title=COVERAGE["untied"][language], format=".2%"),
                  alt.Tooltip("flows:Q", title=COVERAGE["flows"][language], format=",")],
     )
     bars: alt.Chart = base.mark_bar().properties(width=WIDTH, height=200, autosize=alt.AutoSizeParams(
         type="fit-x", contains="padding"))
-    return _configured(bars, COVERAGE["flows"][language], language)
+    return _configured(bars, COVERAGE["untied"][language], language)
 
 
 def rate_limits(frame: pl.DataFrame, language: Language) -> alt.LayerChart:
@@ -278,6 +297,11 @@ def _ranked(frame: pl.DataFrame, column: str, order: list[str]) -> pl.DataFrame:
     """The frame with the place of each key in the order in which bars are stacked."""
     places = [order.index(key) if key in order else len(order) for key in frame[column].to_list()]
     return frame.with_columns(pl.Series("rank", places, dtype=pl.Int64))
+
+
+def _lines(words: str, language: Language) -> str:
+    """Words in lines short enough to stand over a column."""
+    return textwrap.fill(words, 8 if language == "ja" else 16)
 
 
 def _names(field: str, order: list[str], title: str) -> alt.Y:

@@ -17,11 +17,14 @@ ATTRIBUTIONS: dict[str, Text] = {
 COLUMNS: dict[str, Text] = {
     "access_node": {"ja": "収容装置", "en": "access node"},
     "flows": {"ja": "フローレコード", "en": "flow records"},
+    "untied": {"ja": "回線を特定できないフローの割合", "en": "share of flow records tied to no line"},
+    "all_tied": {"ja": "すべてのフローレコードの回線を特定できました",
+                 "en": "every flow record of the subscribers’ networks is tied to a line"},
     "share": {"ja": "特定できた割合", "en": "share attributed"},
 }
 NOTES: dict[str, Text] = {
     "unknown": {"ja": "不明", "en": "unknown"},
-    "pool": {"ja": "不明（リースはすべて {server} が割り当て）", "en": "unknown (all leases granted by {server})"},
+    "pool": {"ja": "不明（NAS {server}）", "en": "unknown (NAS {server})"},
     "more-nodes": {"ja": "フローレコードの多い{shown}台を示しました。残りは{rest}台です。",
                    "en": "The {shown} access nodes with most flow records; {rest} more are not shown."},
     "too-many": {

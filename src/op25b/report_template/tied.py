@@ -45,11 +45,12 @@ class Tied:
         return self._found[0].filter(lease_clock=0)
 
     def days(self) -> pl.DataFrame:
-        """One row per local day × attribution: day, attribution, flows; attributions without any are left out."""
+        """One row per local day × attribution: flows and their share of the day's; no row of what no day has."""
         long = self._still.group_by("day").agg(pl.col(*PARTS).sum()).unpivot(
             PARTS, index="day", variable_name="attribution", value_name="flows")
         used = long.filter(pl.col("flows") > 0)["attribution"].unique().to_list()
-        return long.filter(pl.col("attribution").is_in(used)).sort("day", "attribution")
+        share = (pl.col("flows") / pl.col("flows").sum().over("day")).fill_nan(0.0).alias("share")
+        return long.with_columns(share).filter(pl.col("attribution").is_in(used)).sort("day", "attribution")
 
     def nodes(self, top: int) -> Html:
         """One row per access node, those with most flow records first, and the unknown ones last."""
@@ -59,9 +60,9 @@ class Tied:
         known = sums.filter(pl.col("access_node").is_not_null())
         shown = pl.concat([known.head(top), sums.filter(pl.col("access_node").is_null())])
         parts = [name for name in PARTS if name != "by_address" or int(sums[name].sum())]
-        names: list[tuple[str, Kind]] = [("access_node", "name"), ("flows", "count"),
+        names: list[tuple[str, Kind]] = [("access_node", ""), ("flows", "count"),
                                          *((name, "count") for name in parts), ("share", "count")]
-        rows = [[Cell(self._node(row), "name"), *(Cell(f"{row[name]:,}", "count") for name in ("flows", *parts)),
+        rows = [[Cell(self._node(row)), *(Cell(f"{row[name]:,}", "count") for name in ("flows", *parts)),
                  Cell(percent(row["attributed"] / row["flows"]), "count")] for row in shown.iter_rows(named=True)]
         table = part("table", self._language, Table(
             tuple(Column(self._title(name), kind) for name, kind in names), rows))
