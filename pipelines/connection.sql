@@ -58,8 +58,8 @@ placed AS (
 joined AS (
     SELECT
         client, server, client_port, server_port, sides, server_is_v4, first_seen, last_seen,
-        records, client_packets, client_bytes, server_packets, server_bytes, proven, doubtful,
-        futile, sampling_interval, forwarding_status, exporter
+        records, client_packets, client_bytes, server_packets, server_bytes, evidence, futile,
+        sampling_interval, forwarding_status, exporter
     FROM tuple
     WHERE NOT used_again
     UNION ALL
@@ -68,8 +68,7 @@ joined AS (
         min(first_seen) AS first_seen, max(last_seen) AS last_seen, CAST(count(*) AS INTEGER) AS records,
         sum(client_packets) AS client_packets, sum(client_bytes) AS client_bytes,
         sum(server_packets) AS server_packets, sum(server_bytes) AS server_bytes,
-        max(CASE WHEN established THEN 1 ELSE 0 END) AS proven,
-        max(CASE WHEN established IS NULL THEN 1 ELSE 0 END) AS doubtful,
+        max(CASE WHEN established THEN 2 WHEN established IS NULL THEN 1 ELSE 0 END) AS evidence,
         min(futile) AS futile,
         max(sampling_interval) AS sampling_interval, max(forwarding_status) AS forwarding_status,
         min(exporter) AS exporter
@@ -99,11 +98,11 @@ SELECT
     s.client_packets, s.client_bytes, s.server_packets, s.server_bytes, s.futile,
     s.sampling_interval, s.forwarding_status, s.exporter,
     CASE
-        WHEN s.proven = 1 THEN 'established'
+        WHEN s.evidence = 2 THEN 'established'
         -- More back than bare SYN/ACK or RST packets (60 bytes at most, 80 in IPv6): data came, whatever the flags say.
-        WHEN s.doubtful = 1 AND s.client_packets >= 3
+        WHEN s.evidence = 1 AND s.client_packets >= 3
             AND s.server_bytes > s.server_packets * CASE WHEN s.server_is_v4 THEN 60 ELSE 80 END THEN 'established'
-        WHEN s.doubtful = 1 THEN 'unknown'
+        WHEN s.evidence = 1 THEN 'unknown'
         WHEN s.server_packets > 0 THEN 'refused'
         ELSE 'no-answer'
     END AS outcome

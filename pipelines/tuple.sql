@@ -4,6 +4,7 @@
 -- The line is the client, or the server where somebody connects to port 25 of the line; a record between two mail ports
 -- does not prove that, as either end may have begun it.
 -- `sides`: 1 where the client is the line, 2 where the server is, 3 where both are.
+-- `evidence` of a session: 2 where a record proves it, 1 where one leaves it open, 0 where all speak against it.
 -- Most five-tuples are used once and are one session; `used_again` are those that may be several, see connection.sql.
 WITH used AS (
     SELECT
@@ -17,8 +18,7 @@ WITH used AS (
         CAST(sum(client_bytes) AS BIGINT) AS client_bytes,
         CAST(sum(server_packets) AS BIGINT) AS server_packets,
         CAST(sum(server_bytes) AS BIGINT) AS server_bytes,
-        max(CASE WHEN established THEN 1 ELSE 0 END) AS proven,
-        max(CASE WHEN established IS NULL THEN 1 ELSE 0 END) AS doubtful,
+        max(CASE WHEN established THEN 2 WHEN established IS NULL THEN 1 ELSE 0 END) AS evidence,
         min(futile) AS futile,
         max(sampling_interval) AS sampling_interval,
         max(forwarding_status) AS forwarding_status,
@@ -29,7 +29,7 @@ WITH used AS (
 SELECT
     client.number AS client, server.number AS server, u.client_port, u.server_port, u.client_has_mail_port,
     u.first_seen, u.last_seen, u.records, u.client_packets, u.client_bytes, u.server_packets, u.server_bytes,
-    u.proven, u.doubtful, u.futile, u.sampling_interval, u.forwarding_status, u.exporter,
+    u.evidence, u.futile, u.sampling_interval, u.forwarding_status, u.exporter,
     server.is_v4 AS server_is_v4,
     CASE WHEN client.is_line THEN 1 ELSE 0 END
         + CASE WHEN server.is_line AND u.server_port = 25 AND NOT u.client_has_mail_port THEN 2 ELSE 0 END AS sides,

@@ -217,7 +217,7 @@ def test_stored_columns_are_plain(opened: OpenWorkspace) -> None:
 
 
 def test_what_a_table_needs() -> None:
-    assert [p.name for p in ingredients("peer_day")] == ["address", "destination", "holder", "connection", "peer"]
+    assert [p.name for p in ingredients("peer_day")] == ["address", "destination", "holder", "connection"]
     assert direct_inputs("connection") == {"flow", "address", "holder", "lease", "build_window", "session_gap"}
     assert direct_inputs("address") == {"flow", "network", "build_window"}
     assert DAY_TABLES >= FLOW_TABLES

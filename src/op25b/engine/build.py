@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from op25b.engine import duckdb as engine
@@ -65,7 +67,7 @@ def build(workspace: Workspace, since: date | None = None, until: date | None = 
             if stale:
                 done.append(_make(workspace, lake, fingerprints, pipeline, stale, runner=runner))
             if pipeline.name == "lease":
-                fingerprints.add_lease_days(_with_table(workspace, lake, "lease"))
+                fingerprints.add_lease_days(partial(_with_table, workspace, lake, "lease"))
         progress("", len(stored), len(stored))
         if since is None and until is None:
             _mark(workspace, lake)
@@ -96,11 +98,15 @@ def is_stale(workspace: Workspace) -> bool:
     return bool(made != {"source_file": snapshot(workspace).rows("source_file")})
 
 
+@contextmanager
 def _with_table(workspace: Workspace, lake: Lake, table: str) -> Iterator[DuckDBPyConnection]:
-    """Give one connection with a view of a stored table."""
+    """A connection with a view of a stored table."""
     connection = engine.connect(workspace)
-    engine.view(connection, lake, table)
-    yield connection
+    try:
+        engine.view(connection, lake, table)
+        yield connection
+    finally:
+        connection.close()
 
 
 def _make(workspace: Workspace, lake: Lake, fingerprints: Fingerprints, pipeline: Pipeline,
@@ -109,11 +115,7 @@ def _make(workspace: Workspace, lake: Lake, fingerprints: Fingerprints, pipeline
     columns, files = runner.write(pipeline, parts)
     days = None if pipeline.build == "whole" else [day for day in parts if day is not None]
     lake.put(pipeline.name, columns, files, days)
-    connection = next(_with_table(workspace, lake, pipeline.name))
-    try:
-        fingerprints.remember(pipeline, parts, connection)
-    finally:
-        connection.close()
+    fingerprints.remember(pipeline, parts, partial(_with_table, workspace, lake, pipeline.name))
     return Built(pipeline.name, days, sum(file.rows for file in files))
 
 
@@ -129,22 +131,20 @@ class OnDuckDB:
         try:
             engine.parameters(connection, self._workspace)
             engine.join_as_written(connection)
-            written = [_write(connection, self._lake, self._workspace, pipeline, day) for day in days]
+            self._prepare(connection, pipeline, days[0])
+            query, columns = plain(connection, pipeline.sql)  # those of each day are the same
+            written = [write(connection, self._lake, pipeline.name, query, days[0])]
+            for day in days[1:]:
+                self._prepare(connection, pipeline, day)
+                written.append(write(connection, self._lake, pipeline.name, query, day))
         finally:
             connection.close()
-        return written[0][1], [file for file, _ in written if file is not None]
+        return columns, [file for file in written if file is not None]
 
-
-def _write(connection: DuckDBPyConnection, lake: Lake, workspace: Workspace, pipeline: Pipeline,
-           day: date | None) -> tuple[Part | None, pa.Schema]:
-    """Run one pipeline for a day or the whole; the file with its rows, and its columns."""
-    between = None
-    query = pipeline.sql
-    if day is not None:
-        since, until = engine.window(workspace, day)
-        engine.set_window(connection, day, since, until)
-        between = (since - pipeline.margin, until + pipeline.margin)
-        query = f"SELECT * FROM ({pipeline.sql}\n) AS made WHERE day = DATE '{day}'"  # noqa: S608  # our own text
-    engine.prepare(connection, lake, pipeline.name, day, between)
-    query, columns = plain(connection, query)
-    return write(connection, lake, pipeline.name, query, day), columns
+    def _prepare(self, connection: DuckDBPyConnection, pipeline: Pipeline, day: date | None) -> None:
+        between = None
+        if day is not None:
+            since, until = engine.window(self._workspace, day)
+            engine.set_window(connection, day, since, until)
+            between = (since - pipeline.margin, until + pipeline.margin)
+        engine.prepare(connection, self._lake, pipeline.name, day, between)

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ from op25b.workspace import Workspace
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+Connect = Callable[[], "AbstractContextManager[DuckDBPyConnection]"]
 STATE = "built"
 _STATE_SCHEMA = {"table": pl.String, "part": pl.String, "fingerprint": pl.String}
 _KIND_OF = {"flow": "flows", "mail_event": "mail", "lease_record": "leases", "subscriber_record": "subscribers"}
@@ -67,24 +69,27 @@ class Fingerprints:
         return any(day <= until + timedelta(days=reach) for table, until in self._expired.items()
                    if table == pipeline.name or table in all_inputs(pipeline.name))
 
-    def remember(self, pipeline: Pipeline, days: Sequence[date | None], connection: DuckDBPyConnection) -> None:
-        """Note that parts were made, and store it; `connection` has a view of a table made as a whole."""
+    def remember(self, pipeline: Pipeline, days: Sequence[date | None], connect: Connect) -> None:
+        """Note that parts were made, and store it; `connect` gives a connection with a view of the table."""
         for day in days:
             self._made[pipeline.name, _part(day)] = self._now(pipeline, day)
         if pipeline.name == "lease":
             self._made = {key: value for key, value in self._made.items()
                           if key[0] != "lease" or not key[1].startswith(_CONTENT)}
-            self._lease_contents(connection, self.days)
+            with connect() as connection:
+                self._lease_contents(connection, self.days)
         elif pipeline.build == "whole":
             digest = f"SELECT count(*), sum(hash(t)) FROM \"{pipeline.name}\" AS t"  # noqa: S608  # our own name
-            self._made[pipeline.name, _CONTENT] = str(connection.execute(digest).fetchall()[0])
+            with connect() as connection:
+                self._made[pipeline.name, _CONTENT] = str(connection.execute(digest).fetchall()[0])
         self._save()
 
-    def add_lease_days(self, connect: Iterator[DuckDBPyConnection]) -> None:
-        """Days that came after the `lease` table was made need its contents too; `connect` gives one with `lease`."""
+    def add_lease_days(self, connect: Connect) -> None:
+        """Days that came after the `lease` table was made need its contents too; `connect` gives a view of it."""
         missing = [day for day in self.days if ("lease", f"{_CONTENT} {day}") not in self._made]
         if missing:
-            self._lease_contents(next(connect), missing)
+            with connect() as connection:
+                self._lease_contents(connection, missing)
 
     def _lease_contents(self, connection: DuckDBPyConnection, days: Sequence[date]) -> None:
         windows = [(str(day), *engine.window(self._workspace, day)) for day in days]

@@ -29,10 +29,11 @@ def plain(connection: DuckDBPyConnection, query: str) -> tuple[str, pa.Schema]:
 
 
 def write(connection: DuckDBPyConnection, lake: Lake, table: str, query: str, day: date | None) -> Part | None:
-    """Write the rows of a query as a new file of a table, for `Lake.put`; None where there are none."""
+    """Write the rows of a query, of a day where given, as a new file of a table, for `Lake.put`; None without any."""
     path = lake.part_path(table, day)
     columns = "* EXCLUDE (day)" if day is not None else "*"  # the directory's name says it
-    copy = f"COPY (SELECT {columns} FROM ({query})) TO {engine.quoted(str(path))}"  # noqa: S608  # our own names
+    rows_of = "" if day is None else f" WHERE day = DATE '{day}'"
+    copy = f"COPY (SELECT {columns} FROM ({query}){rows_of}) TO {engine.quoted(str(path))}"  # noqa: S608  # our own names
     try:
         rows = int(connection.execute(f"{copy} {_FORMAT}").fetchall()[0][0])
     except BaseException:
