@@ -7,6 +7,7 @@
 -- holders at once give two rows, so that flows are ambiguous (the same private addresses behind two translators).
 -- Only where no lease of any inside address is known, the translator's log being the sole source, the inside address
 -- stands for the line, as addresses do in a lake without leases.
+-- In the order of their beginnings, so that a day can leave unread what ends before it or begins after it.
 WITH inside AS (
     SELECT DISTINCT inner_key FROM named_lease WHERE is_inside
 ),
@@ -56,3 +57,4 @@ SELECT
 FROM named_lease AS b
 CROSS JOIN known AS k
 WHERE b.is_inside AND k.leases = 0
+ORDER BY start, "end", ip_first, port_first
