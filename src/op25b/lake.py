@@ -65,10 +65,12 @@ class Lake:
 
     def delta(self, table: str) -> DeltaTable | None:
         """The table's snapshot, or None while nothing was ever written to it."""
-        from deltalake import DeltaTable
-
         if self.at is None:
-            return DeltaTable(self._uri(table)) if _newest_version(self.root / table) is not None else None
+            if _newest_version(self.root / table) is None:
+                return None
+            from deltalake import DeltaTable
+
+            return DeltaTable(self._uri(table))
         if table not in self.at.tables:
             return None
         if table not in self._opened:
