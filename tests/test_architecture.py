@@ -15,7 +15,7 @@ FLOORS = [
     {"errors", "assets", "memo", "sequential"},
     {"settings"},
     {"workspace", "keyfile"},
-    {"schema", "pseudonyms", "texts", "output", "small_cells", "durable", "leftovers"},
+    {"schema", "pseudonyms", "texts", "output", "small_cells", "durable", "leftovers", "parts"},
     {"versions"},
     {"scaffold", "readers", "lake"},
     {"ingest", "synth", "upkeep"},

@@ -14,7 +14,6 @@ import os
 import re
 from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +22,7 @@ from uuid import uuid4
 
 from op25b import durable, keyfile, versions
 from op25b.errors import LakeError
+from op25b.parts import GROUP_ROWS, MOSTLY_DISTINCT, TIMES, DayFiles, Part
 from op25b.versions import Version
 from op25b.workspace import Workspace
 
@@ -34,23 +34,10 @@ if TYPE_CHECKING:
 
     Rows = pa.Table | pa.RecordBatchReader | arro3.core.Table | arro3.core.RecordBatchReader
 
-# A dictionary of values that hardly come again takes time and no space.
-_MOSTLY_DISTINCT = frozenset({"at", "first_seen", "last_seen", "queue_id", "size_bytes", "bytes"})
-# What a day's build needs of the days beside it is an hour or two: groups of rows that end before can be left unread.
-_GROUP_ROWS = 2**17
-# Raw rows stand in the order of time, so the least and the greatest of other columns tell no file from another.
-_TIMES = frozenset({"at", "first_seen", "last_seen", "start", "end"})
+__all__ = ["Lake", "Part", "properties", "snapshot"]
+
 # Not `.json#1`, what a killed commit leaves.
 _COMMIT = re.compile(r"(\d{20})\.(?:json|checkpoint[.\d]*\.parquet)$")
-
-
-@dataclass(frozen=True)
-class Part:
-    """A Parquet file below a table's directory that no version of the table has yet; `day` is not among its columns."""
-
-    path: Path
-    rows: int
-    day: date | None
 
 
 def snapshot(workspace: Workspace) -> Lake:
@@ -78,10 +65,12 @@ class Lake:
 
     def delta(self, table: str) -> DeltaTable | None:
         """The table's snapshot, or None while nothing was ever written to it."""
-        from deltalake import DeltaTable
-
         if self.at is None:
-            return DeltaTable(self._uri(table)) if _newest_version(self.root / table) is not None else None
+            if _newest_version(self.root / table) is None:
+                return None
+            from deltalake import DeltaTable
+
+            return DeltaTable(self._uri(table))
         if table not in self.at.tables:
             return None
         if table not in self._opened:
@@ -203,6 +192,10 @@ class Lake:
 
     def append(self, table: str, rows: Rows, transactions: Sequence[str]) -> None:
         """Append rows in one commit that also records `transactions`."""
+        if rows.schema.names[0] == "day":
+            schema = rows.schema  # a reader that has been read has none any more
+            self.add(table, schema, self._written(table, rows), transactions)
+            return
         from deltalake import CommitProperties, Transaction, write_deltalake
 
         commit = CommitProperties(app_transactions=[Transaction(app_id=name, version=1) for name in transactions])
@@ -211,13 +204,27 @@ class Lake:
             rows,
             mode="append",
             schema_mode="merge",  # columns that a newer op25b added
-            partition_by=["day"] if rows.schema.names[0] == "day" else None,
             commit_properties=commit,
             writer_properties=properties(rows.schema.names),
         )
         self.committed(table)
 
-    def add(self, table: str, schema: pa.Schema, parts: Sequence[Part], transactions: Sequence[str]) -> None:
+    def _written(self, table: str, rows: Rows) -> list[Part]:
+        """The rows as new files of a table by day; nothing of them stays where they end in an error."""
+        import polars as pl
+        from arro3.core import RecordBatchReader
+
+        files = DayFiles(lambda day: self.part_path(table, day))
+        try:
+            for batch in RecordBatchReader.from_arrow(rows):
+                files.write(pl.DataFrame(batch))
+            return files.close()
+        except BaseException:
+            files.discard()
+            raise
+
+    def add(self, table: str, schema: pa.Schema | arro3.core.Schema, parts: Sequence[Part],
+            transactions: Sequence[str]) -> None:
         """Add files already written to a table in one commit that also records `transactions`, as `append` does."""
         from deltalake import CommitProperties, Schema, Transaction
         from deltalake.transaction import create_table_with_add_actions
@@ -231,9 +238,14 @@ class Lake:
             create_table_with_add_actions(self._uri(table), columns, added, "error", partition_by,
                                           commit_properties=noted)
         else:
-            have = {field.name for field in delta.schema().fields}
+            have = {field.name: field.type for field in delta.schema().fields}
+            if other := [field.name for field in columns.fields if have.get(field.name, field.type) != field.type]:
+                msg = (f"{self.root}: {min(other)} in {table} has another type, of another op25b\n"
+                       "  make a new workspace with 'op25b init', copy settings and key there, and ingest again")
+                raise LakeError(msg)
             if missing := [field for field in columns.fields if field.name not in have]:  # a newer op25b added them
                 delta.alter.add_columns(missing)
+                durable.sync_commit(self.root / table)
             actions: list[AddAction | RemoveAction] = [*added]
             delta.create_write_transaction(actions, "append", delta.schema(), partition_by, commit_properties=noted)
         self.committed(table)
@@ -381,7 +393,7 @@ class Lake:
             os.close(descriptor)
 
 
-def properties(columns: Sequence[str], measured: Container[str] | None = _TIMES) -> WriterProperties:
+def properties(columns: Sequence[str], measured: Container[str] | None = TIMES) -> WriterProperties:
     """How Parquet files are written, with statistics of the columns `measured` or of all.
 
     Compression beyond level 1 costs more time than it saves space. Statistics go into the log as well, which is kept
@@ -390,11 +402,11 @@ def properties(columns: Sequence[str], measured: Container[str] | None = _TIMES)
     from deltalake import ColumnProperties, WriterProperties
 
     each = {
-        name: ColumnProperties(dictionary_enabled=name not in _MOSTLY_DISTINCT,
+        name: ColumnProperties(dictionary_enabled=name not in MOSTLY_DISTINCT,
                                statistics_enabled=None if measured is None or name in measured else "NONE")
         for name in columns
     }
-    return WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=_GROUP_ROWS,
+    return WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=GROUP_ROWS,
                             column_properties=each)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import shutil
+import subprocess
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -69,6 +71,32 @@ def test_a_large_file_is_printed_by_two(capture: Path, monkeypatch: pytest.Monke
     result = read(capture)
     assert table(result) == EXPECTED
     assert (result.read, result.kept, result.filtered) == (6, 4, 2)
+
+
+def test_an_address_that_the_exporters_number_tells_is_not_printed(
+        tmp_path: Path, capture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_nfcapd(tmp_path, FLOWS, ["-s", "100"], ["127.0.0.1", "127.0.0.2", "127.0.0.3"])
+    whole = read(path)
+    printed: list[list[str]] = []
+    printing = nfcapd._printing
+    monkeypatch.setattr(nfcapd, "_LARGE_BYTES", 0)
+    monkeypatch.setattr(nfcapd, "_printing",
+                        lambda ours, names, part: printed.append([*names]) or printing(ours, names, part))
+    short = read(path)
+    assert [name for names in printed for name in names if name == "exporter"] == []
+    assert sorted(map(str, short.facts())) == sorted(map(str, whole.facts()))
+    assert Counter(row["exporter"] for row in short.facts()) == {f"127.0.0.{n}": 4 for n in (1, 2, 3)}
+
+
+def test_exporters_of_joined_files_may_share_a_number(
+        tmp_path: Path, capture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in (1, 2):
+        write_nfcapd(tmp_path / str(number), FLOWS, (), [f"127.0.0.{number}"]).rename(tmp_path / f"nfcapd.{number}")
+        (tmp_path / str(number)).rmdir()
+    joined = tmp_path.parent / f"{tmp_path.name}-joined"
+    subprocess.run(["nfdump", "-q", "-R", str(tmp_path), "-w", str(joined)], check=True, stdout=subprocess.DEVNULL)
+    monkeypatch.setattr(nfcapd, "_LARGE_BYTES", 0)
+    assert Counter(row["exporter"] for row in read(joined).facts()) == {"127.0.0.1": 4, "127.0.0.2": 4}
 
 
 @pytest.mark.parametrize("option", ["-z", "-j", "-y"])

@@ -72,8 +72,12 @@ def messages(flows: Sequence[Flow], export_time: int) -> Iterable[bytes]:
             sent += len(mine[start : start + 15])
 
 
-def write_nfcapd(directory: Path, flows: Sequence[Flow], extra: Sequence[str] = ()) -> Path:
-    """Send `flows` to a real nfcapd and return the file it wrote; `extra` are more nfcapd options (such as -z)."""
+def write_nfcapd(directory: Path, flows: Sequence[Flow], extra: Sequence[str] = (),
+                 exporters: Sequence[str] = ("127.0.0.1",)) -> Path:
+    """Send `flows` to a real nfcapd and return the file it wrote; `extra` are more nfcapd options (such as -z).
+
+    Each of the `exporters`, loopback addresses, sends them all.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind(("127.0.0.1", 0))
@@ -82,10 +86,12 @@ def write_nfcapd(directory: Path, flows: Sequence[Flow], extra: Sequence[str] = 
     command = [nfcapd, "-b", "127.0.0.1", "-p", str(port), "-w", str(directory), "-t", "3600", *extra]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         time.sleep(0.4)
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-            for packet in messages(flows, int(time.time())):
-                sender.sendto(packet, ("127.0.0.1", port))
-                time.sleep(0.002)
+        for exporter in exporters:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+                sender.bind((exporter, 0))
+                for packet in messages(flows, int(time.time())):
+                    sender.sendto(packet, ("127.0.0.1", port))
+                    time.sleep(0.002)
         time.sleep(0.4)
         process.terminate()
         _, log = process.communicate(timeout=10)

@@ -1,7 +1,8 @@
-"""Progress of long work, on stderr."""
+"""Progress of long work, on stderr where that is a terminal: what draws it takes a while to load."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 @contextmanager
 def reading_bar() -> Iterator[Callable[[Progress], None]]:
     """A progress display on stderr: files, bytes on disk, input rows, rate and time left."""
+    if not sys.stderr.isatty():
+        yield lambda _: None
+        return
     from rich import progress as parts
 
     from op25b.output import console, printable
@@ -35,6 +39,9 @@ def reading_bar() -> Iterator[Callable[[Progress], None]]:
 @contextmanager
 def steps_bar() -> Iterator[Callable[[str, int, int], None]]:
     """A progress display by table, on stderr."""
+    if not sys.stderr.isatty():
+        yield lambda _table, _done, _all: None
+        return
     from rich.progress import Progress
 
     from op25b.output import console

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from op25b import keyfile, schema
-from op25b.engine.pipelines import direct_inputs, ingredients, pipelines
+from op25b.engine.pipelines import PARAMETERS, direct_inputs, ingredients, pipelines
 from op25b.engine.reference import destination_networks
 from op25b.errors import LakeError, SettingsError
 from op25b.lake import Lake, snapshot
@@ -232,18 +233,60 @@ def tables(workspace: Workspace, names: Sequence[str], days: Sequence[date] | No
     return connection
 
 
-def session(workspace: Workspace) -> DuckDBPyConnection:
-    """A connection on which every table of the lake can be queried."""
+def session(workspace: Workspace, query: str | None = None) -> DuckDBPyConnection:
+    """A connection on which every table of the lake can be queried, or at least those that a query names."""
     lake = snapshot(workspace)
     connection = connect(workspace)
     parameters(connection, workspace)
-    for table in schema.RAW:
-        _view_or_error(connection, lake, table)
     views = {name for name, pipeline in pipelines().items() if pipeline.build == "view"}
     views |= {read.name for name in views for read in ingredients(name)}  # other steps mean something on one day only
+    stored = {name for name, pipeline in pipelines().items() if pipeline.stored}
+    every = {*schema.RAW, *stored, *views, *PARAMETERS}
+    named = None if query is None else _named(connection, query, every)
+    wanted = every if named is None else _behind(named)
+    for table in schema.RAW:
+        if table in wanted:
+            _view_or_error(connection, lake, table)
     for name, pipeline in pipelines().items():
-        if pipeline.stored:
+        if name in wanted and pipeline.stored:
             _view_or_error(connection, lake, name)
-        elif name in views:
+        elif name in wanted & views:
             connection.execute(f'CREATE OR REPLACE VIEW "{name}" AS {pipeline.sql}')
     return connection
+
+
+def _behind(names: Iterable[str]) -> set[str]:
+    """These tables, and those that the ones not stored among them are made from."""
+    found: set[str] = set()
+    todo = [*names]
+    while todo:
+        name = todo.pop()
+        if name not in found:
+            found.add(name)
+            pipeline = pipelines().get(name)
+            todo += pipeline.reads if pipeline is not None and not pipeline.stored else ()
+    return found
+
+
+def _named(connection: DuckDBPyConnection, query: str, ours: set[str]) -> set[str] | None:
+    """Those of our tables that a query names; None where its text alone does not tell what it reads.
+
+    So it is where it names one that is not there: DuckDB's error then says which one was meant.
+    """
+    answer = connection.execute("SELECT json_serialize_sql(?)", [query]).fetchall()[0][0]
+    tables: set[str] = set()
+    own: set[str] = set()
+    todo: list[Any] = [json.loads(answer)]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, dict):
+            # No SELECT, or no SQL; a list of the tables; a function that gives rows, such as of a table it is told.
+            if node.get("error") is True or node.get("type") in {"SHOW_REF", "TABLE_FUNCTION"}:
+                return None
+            if node.get("type") == "BASE_TABLE":
+                tables.add(node["table_name"].lower())
+            own |= {entry["key"].lower() for entry in node.get("cte_map", {}).get("map", ())}
+            todo += node.values()
+        elif isinstance(node, list):
+            todo += node
+    return tables & ours if tables <= ours | own else None

@@ -18,7 +18,7 @@ def run(workspace: Workspace, query: str) -> pl.DataFrame:
 
     connection = None
     try:
-        connection = engine.session(workspace)
+        connection = engine.session(workspace, query)
         # The views read the lake's files by name; from here on nothing else can be opened and nothing changed.
         connection.execute("SET allowed_directories = [" + engine.quoted(str(workspace.lake_path) + "/") + "]")
         connection.execute("SET enable_external_access = false")

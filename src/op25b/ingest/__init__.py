@@ -20,7 +20,7 @@ from typing import Any
 import polars as pl
 from arro3.core import RecordBatchReader, Table
 
-from op25b import leftovers, schema
+from op25b import leftovers, parts, schema
 from op25b.ingest.files import FileResult, Hashes, NewFile, find, plan, source_of
 from op25b.ingest.journal import Journal
 from op25b.ingest.reading import HELD_BYTES, WORKERS, Job, together
@@ -114,6 +114,8 @@ class Writing:
 
             groups = _groups(files)
             coming = started(next(groups, []))
+            if any(schema.raw_table(TABLE_OF[file.format.kind]).partitioned for file in files):
+                parts.load()
             while coming:
                 jobs = []
                 for job, start in coming:

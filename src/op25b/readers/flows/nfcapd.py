@@ -15,8 +15,9 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from typing import IO
 
 import polars as pl
@@ -35,16 +36,21 @@ FIELDS = {
 }
 _TEXT = {"src_ip", "dst_ip", "flags", "exporter"}
 _SECONDS = {"first", "duration", "received"}
-_TYPES = {name: pl.String() if name in _TEXT else pl.Float64() if name in _SECONDS else pl.Int64() for name in FIELDS}
+_TYPES: dict[str, pl.DataType] = {
+    name: pl.String() if name in _TEXT else pl.Float64() if name in _SECONDS else pl.Int64() for name in FIELDS
+}
+# Of many records an exporter's address is not printed where its number tells it.
+_SHORT = {name: dtype for name, dtype in _TYPES.items() if name != "exporter"}
 PORT_FILTER = f"proto tcp and port in [ {' '.join(map(str, MAIL_PORTS))} ]"
 _TROUBLE = re.compile(r"error|short read|corrupt|unknown|not a nfdump|failed|unable", re.IGNORECASE)
-_EXPORTER = re.compile(r"^SysID: (\d+),")
+_EXPORTER = re.compile(r"^SysID: (\d+),(?: IP: +([0-9.]+),)?")
 _SAMPLER = re.compile(r"^ +Sampler:.* packet interval: (\d+), packet space: (\d+)")
 _NO_FLOWS = b"No matching flows"
 _BLOCK_BYTES = 8 * 2**20
 _PIPE_BYTES = 2**20  # what any Linux user may ask for
 _LARGE_BYTES = 4 * 2**20
 _SAMPLE = 1000
+_FEW_EXPORTERS = 16
 _KILLED = frozenset({-signal.SIGHUP, -signal.SIGINT, -signal.SIGKILL, -signal.SIGTERM})
 
 
@@ -66,10 +72,12 @@ def read(source: Source) -> Iterator[Batch]:
         total = _records(file)
         complaint = _picked(file, ours)
         # Exporters are written along with the records; looked for in the whole file they take a third of the time.
-        sampling = _intervals(ours)
+        exporters = _exporters(ours)
+        large = os.fstat(ours.fileno()).st_size > _LARGE_BYTES
+        types = _SHORT if large and _named(ours, exporters) else _TYPES
         seen = 0
-        for data in _printed(ours):
-            batch = _batch(data, seen, sampling, source.sampling_interval)
+        for data in _printed(ours, types, _halves(ours) if large else [""]):
+            batch = _batch(data, types, seen, exporters, source.sampling_interval)
             seen += batch.rows_read
             yield batch
         if seen != _records(ours):
@@ -129,17 +137,41 @@ def _records(file: IO[bytes]) -> int | None:
     return None if found is None or done.returncode or _TROUBLE.search(done.stderr) else int(found[1])
 
 
-def _intervals(file: IO[bytes]) -> dict[int, int | None]:
-    """Exporter number → sampling interval, where the file tells it; None where an exporter has several."""
-    intervals: dict[int, int | None] = {}
-    exporter = 0
+@dataclass
+class _Exporter:
+    """What the file says of an exporter: its address, and its sampling interval (None: it says none, or several)."""
+
+    address: str
+    intervals: set[int] = field(default_factory=set)
+
+    @property
+    def interval(self) -> int | None:
+        return min(self.intervals) if len(self.intervals) == 1 else None
+
+
+def _exporters(file: IO[bytes]) -> dict[int, _Exporter]:
+    """Number → exporter, as the file lists them."""
+    exporters: dict[int, _Exporter] = {}
+    number = 0
     for line in _asked(file, "-E", _name(file)).stdout.splitlines():
         if found := _EXPORTER.match(line):
-            exporter = int(found[1])
+            number = int(found[1])
+            exporters.setdefault(number, _Exporter(found[2] or ""))
         elif (found := _SAMPLER.match(line)) and int(found[1]):
-            interval = (int(found[1]) + int(found[2])) // int(found[1])
-            intervals[exporter] = interval if intervals.get(exporter, interval) == interval else None
-    return intervals
+            exporters.setdefault(number, _Exporter("")).intervals.add((int(found[1]) + int(found[2])) // int(found[1]))
+    return exporters
+
+
+def _named(ours: IO[bytes], exporters: dict[int, _Exporter]) -> bool:
+    """Whether each record has the address that is listed for its exporter's number.
+
+    It need not: in a file joined from several, exporters may share a number.
+    """
+    if not 0 < len(exporters) <= _FEW_EXPORTERS or not all(each.address for each in exporters.values()):
+        return False
+    as_listed = " or ".join(f"(sysid {number} and router ip {each.address})" for number, each in exporters.items())
+    done = _asked(ours, "-r", _name(ours), "-q", "-N", "-c", "1", "-o", "fmt:%sp", f"not ({as_listed})")
+    return not done.returncode and not done.stderr and done.stdout.strip() in {"", _NO_FLOWS.decode()}
 
 
 def _picked(file: IO[bytes], ours: IO[bytes]) -> str:
@@ -153,16 +185,18 @@ def _picked(file: IO[bytes], ours: IO[bytes]) -> str:
     return complaint.replace(_name(file), "the file").strip()
 
 
-def _printed(ours: IO[bytes]) -> Iterator[bytes]:
-    """What nfdump prints of the picked records: of many by two processes, as printing is most of the work."""
-    parts: list[str] = [""]
-    if os.fstat(ours.fileno()).st_size > _LARGE_BYTES:
-        port = _middle(ours)
-        parts = [f"src port > {port} or dst port > {port}", f"not (src port > {port} or dst port > {port})"]
+def _printed(ours: IO[bytes], names: Iterable[str], parts: Sequence[str]) -> Iterator[bytes]:
+    """What nfdump prints of the picked records, each part by a process of its own."""
     with ExitStack() as processes:
-        printing = [ahead(_lines(processes.enter_context(_printing(ours, part)))) for part in parts]
+        printing = [ahead(_lines(processes.enter_context(_printing(ours, names, part)))) for part in parts]
         for turn in itertools.zip_longest(*printing):
             yield from (data for data in turn if data is not None)
+
+
+def _halves(ours: IO[bytes]) -> list[str]:
+    """Filters of two parts of many records, to be printed at the same time: printing is most of the work."""
+    port = _middle(ours)
+    return [f"src port > {port} or dst port > {port}", f"not (src port > {port} or dst port > {port})"]
 
 
 def _middle(ours: IO[bytes]) -> int:
@@ -172,8 +206,8 @@ def _middle(ours: IO[bytes]) -> int:
     return ports[len(ports) // 2]
 
 
-def _printing(ours: IO[bytes], part: str) -> subprocess.Popen[bytes]:
-    layout = "fmt:" + ",".join(FIELDS.values())
+def _printing(ours: IO[bytes], names: Iterable[str], part: str) -> subprocess.Popen[bytes]:
+    layout = "fmt:" + ",".join(FIELDS[name] for name in names)
     command = _command("-r", _name(ours), "-q", "-N", "-6", "-o", layout, *([part] if part else []))
     environment = {**os.environ, "TZ": "UTC", "LC_ALL": "C"}
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
@@ -192,13 +226,17 @@ def _trouble(source: Source, complaint: str) -> InputError:
                       "the file may be damaged or still being written; copy it again")
 
 
-def _batch(data: bytes, seen: int, intervals: dict[int, int | None], default: int | None) -> Batch:
+def _batch(data: bytes, types: dict[str, pl.DataType], seen: int, exporters: dict[int, _Exporter],
+           default: int | None) -> Batch:
     # fmt: pads with blanks; without them Polars reads numbers as such, and what is none becomes NULL.
-    text = pl.read_csv(data.translate(None, b" "), has_header=False, schema=_TYPES, quote_char=None,
+    text = pl.read_csv(data.translate(None, b" "), has_header=False, schema=types, quote_char=None,
                        truncate_ragged_lines=True, ignore_errors=True)
     distinct = text["flags"].unique().drop_nulls()
     bits = pl.Series([flag_bits(flags) for flags in distinct], dtype=pl.Int16)
     exporter = pl.col("exporter_id")
+    address = pl.col("exporter") if "exporter" in types else exporter.replace_strict(
+        list(exporters), [each.address for each in exporters.values()], default=None, return_dtype=pl.String)
+    intervals = {number: each.interval for number, each in exporters.items() if each.intervals}
     known = exporter.replace_strict(list(intervals), list(intervals.values()), default=default, return_dtype=pl.Int32)
     # What nfcapd multiplied is divided again.
     factors = [interval or 1 for interval in intervals.values()]
@@ -211,7 +249,7 @@ def _batch(data: bytes, seen: int, intervals: dict[int, int | None], default: in
         *[pl.col(c) // factor if intervals else pl.col(c) for c in ("packets", "bytes")],
         pl.col("flags").replace_strict(distinct, bits, default=None).alias("tcp_flags"),
         (known if intervals else pl.lit(default, pl.Int32)).alias("sampling_interval"),
-        "exporter",
+        address.alias("exporter"),
         # 0 means that the exporter sent none (RFC 7270: 0 is "unknown").
         pl.col("forwarding_status").cast(pl.Int16, strict=False).replace(0, None),
     )
