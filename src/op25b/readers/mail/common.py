@@ -20,7 +20,13 @@ from op25b.readers.mail.clock import Clock
 from op25b.readers.text import BLOCK_BYTES, ahead, opened, readable
 
 TABLE = schema.raw_table("mail_event")
-Parser = Callable[[pl.DataFrame], pl.LazyFrame]
+Parser = Callable[[pl.DataFrame], pl.LazyFrame | Sequence[pl.LazyFrame]]
+Events = Sequence[pl.DataFrame]
+"""Events of the lines of a block in several frames, each with some of the columns of `EVENT`.
+
+Those of one line are in the order of the frames. To put them into one frame is left to `account`, since a frame with
+all columns of all events is mostly NULL.
+"""
 FINE = pl.lit(None, pl.String)
 # A quoted local part may hold anything, also what looks like the rest of the line.
 QUOTED = r'"(?:[^"\\]|\\.)*"'
@@ -44,8 +50,8 @@ class Daemon(Protocol):
     marks: ClassVar[str]
     programs: ClassVar[str]
 
-    def events(self, lines: pl.DataFrame) -> pl.DataFrame:
-        """Events (columns of `EVENT`) of lines (columns of `syslog.Lines`), all of this program."""
+    def events(self, lines: pl.DataFrame) -> Events:
+        """Events of lines (columns of `syslog.Lines`), all of this program."""
         ...
 
 
@@ -59,7 +65,7 @@ def read_syslog(source: Source, daemons: Sequence[Daemon], block_bytes: int = BL
 
 
 def _read_syslog(source: Source, daemons: Sequence[Daemon], block_bytes: int) -> Generator[
-        tuple[pl.DataFrame, syslog.Lines], None, None]:
+        tuple[Events, syslog.Lines], None, None]:
     marks = "|".join(daemon.marks for daemon in daemons)
 
     def whose(processes: pl.DataFrame) -> pl.DataFrame:
@@ -68,12 +74,17 @@ def _read_syslog(source: Source, daemons: Sequence[Daemon], block_bytes: int) ->
         return processes.with_columns(pl.coalesce(tests).alias("daemon"))
 
     for lines in syslog.read(Clock(source), marks, whose, block_bytes):
-        frame, events = lines.frame, []
+        frame, events = lines.frame, list[pl.DataFrame]()
         for number, daemon in enumerate(daemons):
-            part = frame.filter(pl.col("daemon") == number)
+            part, _ = apart(frame, frame["daemon"] == number)
             if part.height:
-                events.append(daemon.events(part))
-        yield together(events), lines
+                events.extend(daemon.events(part))
+        yield events, lines
+
+
+def apart(frame: pl.DataFrame, mask: pl.Series) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The rows for which the mask is true, and the others; nothing is copied where that are all."""
+    return (frame, frame.clear()) if mask.all() else (frame.filter(mask), frame.filter(~mask))
 
 
 def whole(lines: pl.DataFrame) -> pl.DataFrame:
@@ -83,21 +94,24 @@ def whole(lines: pl.DataFrame) -> pl.DataFrame:
     return lines.with_columns(pl.concat_str("first", "body", separator=": ", ignore_nulls=True).alias("rest"))
 
 
-def together(events: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """One frame of events from several, each with some of their columns."""
-    return pl.concat(events, how="diagonal") if events else pl.DataFrame(schema=EVENT)
-
-
-def by_kind(lines: pl.DataFrame, kinds: Mapping[str, pl.Expr], parsers: Mapping[str, Parser]) -> pl.DataFrame:
+def by_kind(lines: pl.DataFrame, kinds: Mapping[str, pl.Expr], parsers: Mapping[str, Parser]) -> Events:
     """The events of lines, each read by the parser of the first kind it is of; lines of no kind are left out."""
-    parts = []
+    parts = list[pl.LazyFrame]()
     for name, test in kinds.items():
+        if lines.is_empty():
+            break
         # The first kinds are the frequent ones, so the others' patterns see few lines.
         mine = lines.select(test.fill_null(value=False).alias("mine"))["mine"]
         if mine.any():
-            parts.append(parsers[name](lines.filter(mine)))
-            lines = lines.filter(~mine)
-    return together([addressed(found) for found in pl.collect_all(parts)])
+            part, lines = apart(lines, mine)
+            found = parsers[name](part)
+            parts.extend([found] if isinstance(found, pl.LazyFrame) else found)
+    return made(parts)
+
+
+def made(parts: Sequence[pl.LazyFrame]) -> Events:
+    """The events that these frames give, with their addresses in canonical form."""
+    return [addressed(found) for found in pl.collect_all(parts)]
 
 
 def addressed(events: pl.DataFrame) -> pl.DataFrame:
@@ -113,7 +127,7 @@ def event(part: pl.LazyFrame, name: str, reason: pl.Expr, *columns: pl.Expr) -> 
                        reason.alias("reason"))
 
 
-def account(events: pl.DataFrame, count: int, bad: list[Reject], texts: pl.DataFrame, first_line: int = 1,  # noqa: PLR0917
+def account(events: Events, count: int, bad: list[Reject], texts: pl.DataFrame, first_line: int = 1,  # noqa: PLR0917
             known_lines: int = 0) -> Batch:
     """The batch of a block of `count` lines from its events.
 
@@ -121,22 +135,47 @@ def account(events: pl.DataFrame, count: int, bad: list[Reject], texts: pl.DataF
     has them, or their line and rest.
     """
     if first_line <= known_lines:
-        events = events.filter(pl.col("line") > known_lines)
+        events = [part.filter(pl.col("line") > known_lines) for part in events]
         bad = [reject for reject in bad if (reject[0] or 0) > known_lines]
         count -= min(known_lines - first_line + 1, count)
-    if events["reason"].null_count() < events.height or events["at"].null_count():
+    if any(part["reason"].null_count() < part.height or part["at"].null_count() for part in events):
         reason = pl.when(pl.col("at").is_null()).then(pl.lit("impossible time stamp")).otherwise("reason")
-        wrong = events.with_columns(reason.alias("reason")).filter(pl.col("reason").is_not_null())
-        wrong = wrong.unique("line", keep="first", maintain_order=True)
-        named = wrong.select("line", "reason").join(texts, on="line", how="left")
+        wrong = pl.concat([part.select("line", reason.alias("reason")) for part in events])
+        wrong = wrong.filter(pl.col("reason").is_not_null()).unique("line", keep="first", maintain_order=True)
+        named = wrong.join(texts, on="line", how="left")
         bad = bad + [(line, None, why, text) for line, why, text in whole(named)["line", "reason", "rest"].iter_rows()]
-        events = events.join(wrong, on="line", how="anti")
-    columns = [name for name in TABLE.schema if name in events.columns]
-    if not events["line"].is_sorted():
-        events = events.select("line", "times", *columns).sort("line", maintain_order=True)
-    kept_lines = events["line"].n_unique()  # quick where it is known to be sorted
-    return Batch(_repeated(events).select(columns), count, kept_lines,
-                 rejects(sorted(bad, key=lambda reject: reject[0] or 0)))
+        events = [part.join(wrong, on="line", how="anti") for part in events]
+    lines, rows = _in_order([part for part in events if part.height] or [pl.DataFrame(schema=EVENT)])
+    kept_lines = lines.n_unique()  # quick where it is known to be sorted
+    return Batch(rows, count, kept_lines, rejects(sorted(bad, key=lambda reject: reject[0] or 0)))
+
+
+def _in_order(parts: Events) -> tuple[pl.Series, pl.DataFrame]:
+    """The lines of all events in order, and the events in that order, each as often as its line counts."""
+    lines = pl.concat([part["line"] for part in parts])
+    order = lines.to_frame().with_row_index("place").sort("line", maintain_order=True)
+    columns: dict[tuple[int, ...], list[str]] = {}  # by the numbers of the parts that have them
+    for name in ("times", *TABLE.schema):
+        columns.setdefault(tuple(number for number, part in enumerate(parts) if name in part.columns), []).append(name)
+    columns.pop((), None)
+    # Only the values that there are are copied: most events have few of the columns. To take rows of a frame in one
+    # piece is several times as quick as the expression `gather` or to sort.
+    found = [pl.concat([parts[number].select(names) for number in having]).rechunk()[
+        _places(parts, having)[order["place"]]] for having, names in columns.items()]
+    events = pl.concat(found, how="horizontal")
+    return order["line"], _repeated(events).select(name for name in TABLE.schema if name in events.columns)
+
+
+def _places(parts: Events, having: tuple[int, ...]) -> pl.Series:
+    """Where the values of each part's rows are when those of the parts `having` them are put together; else NULL."""
+    places, length = [], 0
+    for number, part in enumerate(parts):
+        if number in having:
+            places.append(pl.int_range(length, length + part.height, dtype=pl.UInt32, eager=True))
+            length += part.height
+        else:
+            places.append(pl.Series([None], dtype=pl.UInt32).new_from_index(0, part.height))
+    return pl.concat(places, rechunk=True)
 
 
 def _repeated(events: pl.DataFrame) -> pl.DataFrame:

@@ -29,6 +29,7 @@ from op25b.readers.base import Batch, Format, Head, Source
 from op25b.readers.mail import syslog
 from op25b.readers.mail.common import (
     DSN,
+    Events,
     by_kind,
     domain,
     event,
@@ -96,7 +97,7 @@ class Dovecot:
         self._own_host = own_host
         self._sessions = pl.DataFrame(schema={"session": pl.String, "login_ip": pl.String, "login_user": pl.String})
 
-    def events(self, lines: pl.DataFrame) -> pl.DataFrame:
+    def events(self, lines: pl.DataFrame) -> Events:
         """Events of lines (see `syslog.Lines`)."""
         lines = whole(lines)
         # Its own log has the service where syslog has the tag.

@@ -38,7 +38,7 @@ import polars as pl
 from op25b.readers.base import Batch, Format, Head, Reject, Source
 from op25b.readers.mail import syslog
 from op25b.readers.mail.clock import Clock
-from op25b.readers.mail.common import account, head_of, host_of, read_syslog, whole
+from op25b.readers.mail.common import Events, account, head_of, host_of, read_syslog, whole
 from op25b.readers.mail.dovecot import Dovecot
 from op25b.readers.mail.exim_events import WORDS, parsed
 from op25b.readers.text import BLOCK_BYTES, Block, blocks, in_pairs
@@ -68,11 +68,12 @@ class Exim:
         text = pl.String
         self._said = pl.DataFrame(schema={"at": pl.Datetime("us"), "host": text, "tag": text, "rest": text})
 
-    def events(self, lines: pl.DataFrame) -> pl.DataFrame:
+    def events(self, lines: pl.DataFrame) -> Events:
         """Events of lines (see `syslog.Lines`)."""
         lines = whole(lines)
         # `[1/3]` begins an entry that was split for its length, `[1\\9]` one of the reject log.
-        return parsed(self._once(_with_id(lines.with_columns(rest.str.replace(_PREFIX, "")))))
+        lines = self._once(pl.concat(_with_id(lines.with_columns(rest.str.replace(_PREFIX, "")))))
+        return parsed(lines.filter(identifier.is_not_null()), lines.filter(identifier.is_null()))
 
     def _once(self, lines: pl.DataFrame) -> pl.DataFrame:
         keys = ["at", "host", "tag", "rest"]
@@ -105,53 +106,68 @@ def read_plain(source: Source, block_bytes: int = BLOCK_BYTES) -> Iterator[Batch
 
 
 def _plain_batch(block: Block, clock: Clock, host: str) -> Batch:
-    starts = block.lines.str.slice(0, 20)
-    frame = pl.DataFrame({"text": block.lines, "start": starts}).with_columns(
-        pl.int_range(block.first_line, block.first_line + pl.len()).alias("line"))
+    text, start = pl.col("text"), pl.col("start")
+    frame = block.lines.alias("text").to_frame().lazy().select(
+        pl.int_range(block.first_line, block.first_line + pl.len()).alias("line"), text,
+        text.str.slice(0, 20).alias("start")).with_columns(start.rle_id().alias("run")).collect()
     bad: list[Reject] = []
-    # Lines of one second stand together, so each stamp is looked at once.
-    if not starts.rle().struct.field("value").str.contains(rf"^{_STAMP}[ .]").all():
-        text, stamped = pl.col("text"), pl.col("start").str.contains(rf"^{_STAMP}[ .]")
+    if not _each(frame).str.contains(rf"^{_STAMP}[ .]").all():
+        stamped = start.str.contains(rf"^{_STAMP}[ .]")
         # The second and later lines of an entry begin with a blank.
         other = frame.filter(~stamped & text.str.contains(r"^\S"))
         bad = [(line, None, "no time stamp", content) for line, content in other["line", "text"].iter_rows()]
-        frame = frame.filter(stamped)
-    lines = _split(frame, clock).select("line", "at", "rest", pl.lit(1, pl.Int64).alias("times"),
-                                        pl.lit(host).alias("host"))
-    return account(parsed(_with_id(lines)), block.lines.len(), bad, lines, block.first_line, clock.source.known_lines)
+        frame = frame.filter(stamped).with_columns(start.rle_id().alias("run"))
+    lines, named, others = _split(frame, clock, host)
+    return account(parsed(named, others), block.lines.len(), bad, lines, block.first_line, clock.source.known_lines)
 
 
-def _split(frame: pl.DataFrame, clock: Clock) -> pl.DataFrame:
-    """Line, time and rest of the lines of a main log."""
-    after = pl.col("rest").str
+def _each(frame: pl.DataFrame) -> pl.Series:
+    """How the lines begin, once for each run of them: lines of one second stand together."""
+    return frame["start"].filter(frame["run"].diff().fill_null(1) != 0)
+
+
+def _split(frame: pl.DataFrame, clock: Clock, host: str) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Line, time and rest of the lines of a main log; and the same of those with a message id and without."""
+    starts = _each(frame)
+    times = _times(starts, clock)
+    usual = [pl.col("line"), pl.col("text").str.slice(20).alias("rest"), pl.lit(1, pl.Int64).alias("times"),
+             pl.lit(host).alias("host")]
+    lines = frame.select(times[frame["run"]].alias("at"), *usual)
+    named, others = _with_id(lines)
+    after = rest.str
     selected = after.starts_with("+") | after.starts_with("-") | after.starts_with("[")
-    usual = frame.select("line", "start", pl.col("text").str.slice(20).alias("rest"))
-    if not usual.select((pl.col("start").str.ends_with(".") | selected).any()).item():
-        return usual.select("line", _times(frame["start"], clock), "rest")
+    # What a log selector adds stands before the message id, so no line that begins with one has it.
+    if not starts.str.ends_with(".").any() and not others.select(selected.any()).item():
+        return lines, named, others
     frame = frame.with_columns(pl.col("text").str.extract_groups(_SELECTED).struct.unnest())
     size = pl.sum_horizontal(pl.col(name).str.len_bytes() for name in ("stamp", "zone", "pid")) + 1
     stamps = frame.select(pl.concat_str("stamp", pl.col("zone").fill_null("")).alias("stamp"))["stamp"]
-    return frame.select("line", _times(stamps, clock), pl.col("text").str.slice(size).alias("rest"))
+    known = _times(stamps.rle().struct.field("value"), clock)
+    lines = frame.select(known.gather(stamps.rle_id()).alias("at"), pl.col("text").str.slice(size).alias("rest"),
+                         *(column for column in usual if column.meta.output_name() != "rest"))
+    return lines, *_with_id(lines)
 
 
 def _times(stamps: pl.Series, clock: Clock) -> pl.Series:
-    """UTC times; each run of equal stamps is looked at once."""
-    known = stamps.rle().struct.field("value").alias("stamp").to_frame()
+    """UTC times of stamps, as a main log has them."""
     stamp = pl.col("stamp").str.strip_suffix(" ")
     date, time = stamp.str.slice(0, 10), stamp.str.slice(11)
-    known = known.select(pl.concat_str(date, pl.lit("T"), time).alias("stamp"), pl.lit(0).alias("year"))
-    return clock.utc(known).gather(stamps.rle_id()).alias("at")
+    known = stamps.alias("stamp").to_frame().select(
+        pl.concat_str(date, pl.lit("T"), time).alias("stamp"), pl.lit(0).alias("year"))
+    return clock.utc(known)
 
 
-def _with_id(lines: pl.DataFrame) -> pl.DataFrame:
-    """Move the message id, of either length, out of `rest`; the order of the lines is lost."""
+def _with_id(lines: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Move the message id, of either length, out of `rest`: the lines that have one, and the others."""
     parts = []
     for form, size in ((_OLD_ID, 16), (_NEW_ID, 23)):
         mine = lines["rest"].str.contains(f"^{form} ")
-        parts.append(lines.filter(mine).with_columns(rest.str.slice(0, size).alias("id"),
-                                                     rest.str.slice(size + 1).alias("rest")))
-        lines = lines.filter(~mine)
-    return pl.concat([*parts, lines.with_columns(pl.lit(None, pl.String).alias("id"))])
+        if mine.any():
+            parts.append(lines.lazy().filter(mine).with_columns(
+                rest.str.slice(0, size).alias("id"), rest.str.slice(size + 1).alias("rest")).collect())
+            lines = lines.filter(~mine)
+    lines = lines.with_columns(pl.lit(None, pl.String).alias("id"))
+    return pl.concat(parts) if parts else lines.clear(), lines
 
 
 def read(source: Source, block_bytes: int = BLOCK_BYTES) -> Iterator[Batch]:

@@ -12,15 +12,18 @@ from op25b.readers.mail.common import (
     DSN,
     FINE,
     QUOTED,
+    Events,
     addressed,
+    apart,
     by_kind,
     cut,
     domain,
     event,
+    field,
     integer,
+    made,
     parted,
     port,
-    together,
     unless,
 )
 
@@ -67,18 +70,23 @@ _KINDS = {
 }
 
 
-def parsed(lines: pl.DataFrame) -> pl.DataFrame:
-    """Events of lines with line, times, at, host, id and rest."""
-    named = lines.filter(identifier.is_not_null()).with_columns(rest.str.slice(0, 3).alias("flag"))
-    flagged, others = [], [lines.filter(identifier.is_null())]
-    for (flag,), part in named.partition_by("flag", as_dict=True).items():
-        read_as = _FLAGS.get(str(flag))
-        if read_as is None:
-            others.append(part.drop("flag"))
-        else:
-            flagged.append(read_as(part))
-    rare = by_kind(pl.concat(others).filter(rest.str.contains("|".join(WORDS))), _KINDS, _RARE)
-    return together([*map(addressed, pl.collect_all(flagged)), rare])
+def parsed(named: pl.DataFrame, others: pl.DataFrame) -> Events:
+    """Events of lines with line, times, at, host, id and rest: those with a message id and those without."""
+    named = named.with_columns(rest.str.slice(0, 3).alias("flag"))
+    tests = [pl.any_horizontal(pl.col("flag") == flag for flag in flags) for flags, _, _ in _FLAGGED]
+    parts = pl.collect_all([_matched(named.lazy().filter(test), pattern)
+                            for test, (_, pattern, _) in zip(tests, _FLAGGED, strict=True)])
+    found = [events for part, (_, _, read_as) in zip(parts, _FLAGGED, strict=True) if part.height
+             for events in read_as(part)]
+    if sum(part.height for part in parts) < named.height:
+        others = pl.concat([others, named.filter(~pl.any_horizontal(tests)).drop("flag")])
+    rare = others.filter(rest.str.contains("|".join(WORDS)))
+    return [*made(found), *by_kind(rare, _KINDS, _RARE)]
+
+
+def _matched(part: pl.LazyFrame, pattern: str | None) -> pl.LazyFrame:
+    """Add the groups of the pattern, if there is one, as column `f`."""
+    return part if pattern is None else part.with_columns(rest.str.extract_groups(pattern).alias("f"))
 
 
 def _client(text: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
@@ -88,37 +96,38 @@ def _client(text: pl.Expr) -> tuple[pl.Expr, pl.Expr]:
             port(interface.str.extract(r"^\[[^\]]*\]:([0-9]+)")).alias("listener_port"))
 
 
-def _accepted(part: pl.DataFrame) -> pl.LazyFrame:
-    usual = {"1": "sender_domain", "2": "client_ip", "3": "listener_port", "4": "mechanism", "5": "auth_user",
-             "6": "size_bytes"}
-    usual_part, odd = _apart(part, _ACCEPTED, usual)
-    size = pl.col("size_bytes")
-    usual_part = usual_part.with_columns(
-        pl.col("sender_domain").str.to_lowercase(), port(pl.col("listener_port")), integer(size, pl.Int64),
-        cut(rest, " S=")[1].alias("tail"), pl.lit(None, pl.String).alias("reason"))
-    logged = ["client_ip", "listener_port", "auth_mechanism", "auth_user", "auth_ok"]
-    both = pl.concat([usual_part, _odd_accepted(odd)], how="diagonal") if odd.height else usual_part
+def _accepted(part: pl.DataFrame) -> list[pl.LazyFrame]:
+    usual, odd = _apart(part)
+    # Of most lines nothing after the size is of interest, so it is not copied.
+    tail = cut(pl.when(rest.str.contains(" for ", literal=True)).then(rest), " S=")[1]
+    both = usual.select(
+        *_LINE, field("1").str.to_lowercase().alias("sender_domain"), field("2").alias("client_ip"),
+        port(field("3")).alias("listener_port"), field("4").alias("mechanism"), field("5").alias("auth_user"),
+        integer(field("6"), pl.Int64).alias("size_bytes"), tail.alias("tail"), FINE.alias("reason"))
+    if odd.height:
+        both = pl.concat([both, _odd_accepted(odd).select(both.columns)])
     named = addressed(both.with_columns(
         _mechanisms(both["mechanism"]).alias("auth_mechanism"),
         pl.when(pl.col("mechanism").is_not_null()).then(statement=True).alias("auth_ok"))).lazy()
     tail = pl.col("tail")
     recipients = pl.when(tail.str.contains(" for ", literal=True)).then(tail).str.extract(_RECIPIENTS)
     queue_id, why = identifier.alias("queue_id"), pl.col("reason")
-    return pl.concat([
-        event(named.filter(pl.col("auth_ok")), "auth", why, pl.col("client_key", *logged)),
-        event(named, "accepted", why, queue_id, pl.col("sender_domain", "client_key", *logged)),
+    logged = pl.col("client_key", "client_ip", "listener_port", "auth_mechanism", "auth_user", "auth_ok")
+    return [
+        event(named.filter(pl.col("auth_ok")), "auth", why, logged),
+        event(named, "accepted", why, queue_id, pl.col("sender_domain"), logged),
         event(named, "queued", why, queue_id, pl.col("sender_domain", "size_bytes"),
               recipients.str.count_matches(_RECIPIENT).cast(pl.Int32).alias("recipients")),
-    ], how="diagonal")
+    ]
 
 
-def _apart(part: pl.DataFrame, pattern: str, names: dict[str, str]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The lines that match, with the groups of the pattern by name, and the others as they were."""
-    found = part["rest"].str.extract_groups(pattern).struct.unnest().rename(names)
-    matches = found.get_column(next(iter(names.values()))).is_not_null()
-    if matches.all():
-        return part.hstack(found), part.clear()
-    return part.filter(matches).hstack(found.filter(matches)), part.filter(~matches)
+_LINE = ("line", "times", "at", "host", "id")
+
+
+def _apart(part: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The lines that match the pattern of the usual ones, and the others."""
+    usual, odd = apart(part, part["f"].struct.field("1").is_not_null())
+    return usual, odd.drop("f")
 
 
 def _odd_accepted(part: pl.DataFrame) -> pl.DataFrame:
@@ -158,23 +167,27 @@ def _mechanisms(names: pl.Series) -> pl.Series:
     return names.replace_strict(known, [mechanism_of(name) for name in known], default=None, return_dtype=pl.String)
 
 
-def _sent(part: pl.DataFrame) -> pl.LazyFrame:
-    usual, odd = _apart(part, _SENT, {"1": "recipient_domain", "2": "next_hop_ip", "3": "next_hop_port"})
-    usual = usual.with_columns(pl.col("recipient_domain").str.to_lowercase(), port(pl.col("next_hop_port")),
-                               pl.lit(None, pl.String).alias("reason"))
-    both = pl.concat([usual, _addressed_to(odd)], how="diagonal") if odd.height else usual
+def _sent(part: pl.DataFrame) -> list[pl.LazyFrame]:
+    usual, odd = _apart(part)
+    events = [_delivered(usual.lazy().with_columns(
+        field("1").str.to_lowercase().alias("recipient_domain"), field("2").alias("next_hop_ip"),
+        port(field("3")).alias("next_hop_port"), FINE.alias("reason")))]
+    return [*events, _delivered(_addressed_to(odd).lazy())] if odd.height else events
+
+
+def _delivered(part: pl.LazyFrame) -> pl.LazyFrame:
     answer = rest.str.extract(rf' C="[245][0-9][0-9][ -]({DSN})[ "]')
-    return event(both.lazy(), "delivery", pl.col("reason"), identifier.alias("queue_id"), answer.alias("dsn"),
+    return event(part, "delivery", pl.col("reason"), identifier.alias("queue_id"), answer.alias("dsn"),
                  pl.lit("sent").alias("status"), pl.col("recipient_domain", "next_hop_ip", "next_hop_port"))
 
 
-def _unsent(part: pl.DataFrame) -> pl.LazyFrame:
+def _unsent(part: pl.DataFrame) -> list[pl.LazyFrame]:
     status = pl.when(rest.str.slice(0, 2) == "==").then(pl.lit("deferred")).when(rest.str.contains(_EXPIRED)).then(
         pl.lit("expired")).otherwise(pl.lit("bounced"))
     hop = pl.coalesce("next_hop_ip", rest.str.extract(_ERROR_HOP)).alias("next_hop_ip")
-    return event(_addressed_to(part).lazy(), "delivery", pl.col("reason"), identifier.alias("queue_id"),
-                 rest.str.extract(_ERROR_DSN).alias("dsn"), status.alias("status"), hop,
-                 pl.col("recipient_domain", "next_hop_port"))
+    return [event(_addressed_to(part).lazy(), "delivery", pl.col("reason"), identifier.alias("queue_id"),
+                  rest.str.extract(_ERROR_DSN).alias("dsn"), status.alias("status"), hop,
+                  pl.col("recipient_domain", "next_hop_port"))]
 
 
 def _addressed_to(part: pl.DataFrame) -> pl.DataFrame:
@@ -198,14 +211,14 @@ def _addressed_to(part: pl.DataFrame) -> pl.DataFrame:
         unless(pl.col("to") != "", "delivery without a recipient").alias("reason"))
 
 
-def _removed(part: pl.DataFrame) -> pl.LazyFrame:
+def _removed(part: pl.DataFrame) -> list[pl.LazyFrame]:
     completed = part.lazy().filter(rest.str.contains(r"^Completed(?: QT=\S+)?$"))
-    return event(completed, "removed", FINE, identifier.alias("queue_id"))
+    return [event(completed, "removed", FINE, identifier.alias("queue_id"))]
 
 
-# By the first three characters after the message id.
-_FLAGS = {"<= ": _accepted, "(= ": _accepted, "=> ": _sent, "-> ": _sent, ">> ": _sent, "** ": _unsent, "== ": _unsent,
-          "Com": _removed}
+# What the first three characters after the message id may be, the pattern of the usual lines, and who reads them.
+_FLAGGED = [(["<= ", "(= "], _ACCEPTED, _accepted), (["=> ", "-> ", ">> "], _SENT, _sent),
+            (["** ", "== "], None, _unsent), (["Com"], None, _removed)]
 
 
 def _failed(part: pl.DataFrame) -> pl.LazyFrame:

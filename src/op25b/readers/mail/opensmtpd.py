@@ -25,7 +25,19 @@ import polars as pl
 
 from op25b.readers.base import Batch, Format, Head, Source
 from op25b.readers.mail import syslog
-from op25b.readers.mail.common import DSN, by_kind, domain, event, integer, latest, read_syslog, so_far, unless, whole
+from op25b.readers.mail.common import (
+    DSN,
+    Events,
+    by_kind,
+    domain,
+    event,
+    integer,
+    latest,
+    read_syslog,
+    so_far,
+    unless,
+    whole,
+)
 from op25b.readers.mail.dovecot import Dovecot
 from op25b.readers.text import BLOCK_BYTES
 
@@ -90,7 +102,7 @@ class OpenSmtpd:
         self._clients = pl.DataFrame(schema={"host": text, "session": text, "session_ip": text})
         self._users = pl.DataFrame(schema={"host": text, "session": text, "session_user": text})
 
-    def events(self, lines: pl.DataFrame) -> pl.DataFrame:
+    def events(self, lines: pl.DataFrame) -> Events:
         """Events of lines (see `syslog.Lines`)."""
         lines = whole(lines)
         session = pl.coalesce(rest.str.extract(_SESSION), rest.str.extract(_OLD_SESSION))

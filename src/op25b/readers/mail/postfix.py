@@ -27,7 +27,7 @@ import polars as pl
 from op25b.readers.base import Batch, Format, Head, Source
 from op25b.readers.mail import syslog
 from op25b.readers.mail.clock import Clock
-from op25b.readers.mail.common import FINE, account, addressed, domain, event, field, integer, port, together, unless
+from op25b.readers.mail.common import FINE, Events, account, domain, event, field, integer, made, port, unless
 from op25b.readers.mail.dovecot import Dovecot
 from op25b.readers.mail.logins import Logins
 from op25b.readers.text import BLOCK_BYTES, ahead
@@ -135,7 +135,7 @@ def _read(source: Source, block_bytes: int) -> Generator[Batch, None, None]:
         other = lines.frame["daemon"] == _DOVECOT
         if other.any():
             ours, theirs = lines.frame.filter(~other), lines.frame.filter(other)
-            events = together([_events(ours, logins), dovecot.events(theirs.drop("daemon", "port", "process"))])
+            events: Events = [*_events(ours, logins), *dovecot.events(theirs.drop("daemon", "port", "process"))]
         else:
             events = _events(lines.frame, logins)
         yield account(events, lines.count, lines.bad, lines.frame, lines.first_line, source.known_lines)
@@ -153,7 +153,7 @@ def _services(processes: pl.DataFrame) -> pl.DataFrame:
     return processes.with_columns(known.alias("daemon"), port.fill_null(number).alias("port"))
 
 
-def _events(lines: pl.DataFrame, logins: Logins) -> pl.DataFrame:
+def _events(lines: pl.DataFrame, logins: Logins) -> Events:
     """The events of the lines of a block, each with its `line` and the `reason` why it cannot be used, or NULL."""
     if (lines["first"] == "reject").any():
         # Before 2.1 a rejected command had no `NOQUEUE: ` before it.
@@ -177,8 +177,7 @@ def _events(lines: pl.DataFrame, logins: Logins) -> pl.DataFrame:
     first = logins.first(logged_in, _ends(parts["disconnect"]))
     parts["login"] = logged_in.filter(pl.col("line").is_in(first.implode()))
     parts["disconnect"] = parts["disconnect"].filter(pl.col("line").is_in(first.implode()))
-    events = pl.collect_all([_PARSERS[name](part.lazy()) for name, part in parts.items() if part.height])
-    return addressed(together(events))
+    return made([_PARSERS[name](part.lazy()) for name, part in parts.items() if part.height])
 
 
 def _matched(part: pl.LazyFrame, *patterns: str) -> pl.LazyFrame:

@@ -36,6 +36,7 @@ from op25b.readers.mail.clock import Clock, possible
 from op25b.readers.mail.common import (
     DSN,
     FINE,
+    Events,
     account,
     by_kind,
     domain,
@@ -101,7 +102,7 @@ class Qmail:
         self._started = pl.DataFrame(schema={"host": pl.String, "queue": pl.String, "delivery": pl.String,
                                              "line": pl.Int64, "msg": pl.String, "to": pl.String})
 
-    def events(self, lines: pl.DataFrame) -> pl.DataFrame:
+    def events(self, lines: pl.DataFrame) -> Events:
         """Events of lines (see `syslog.Lines`)."""
         lines = whole(lines)
         lines = lines.with_columns(rest.str.strip_chars_end(" "))

@@ -34,16 +34,17 @@ from op25b.readers.mail import syslog
 from op25b.readers.mail.common import (
     DSN,
     FINE,
-    addressed,
+    Events,
+    apart,
     by_kind,
     cut,
     domain,
     event,
     field,
     integer,
+    made,
     parted,
     read_syslog,
-    together,
     unless,
 )
 from op25b.readers.mail.dovecot import Dovecot
@@ -89,7 +90,7 @@ _PEER = r"[^,\[\]]*\[(?:IPv6:)?(?P<ip>[0-9A-Fa-f.:]+)\]"
 _USUAL_LOGIN = rf"^AUTH=server, relay={_PEER}, authid=(?P<user>[^,]*), mech=(?P<mechanism>[^,]*), bits=[0-9]+$"
 _USUAL_DELIVERY = (
     r"^to=<[^<>\",@]*@(?P<domain>[^<>\",@]*)>, (?:ctladdr=<[^<>\",]*> \([0-9/]*\), )?delay=[0-9:+]+, xdelay=[0-9:+]+, "
-    rf"mailer=[a-z0-9]+, pri=[0-9]+, relay={_PEER}, dsn=(?P<dsn>(?P<class>[245])\.[0-9]{{1,3}}\.[0-9]{{1,3}}), "
+    rf"mailer=[a-z0-9]+, pri=[0-9]+, relay={_PEER}, dsn=(?P<dsn>[245]\.[0-9]{{1,3}}\.[0-9]{{1,3}}), "
     r"stat=(?:Sent|Deferred)[ :]"
 )
 _USUAL_MESSAGE = (
@@ -99,9 +100,10 @@ _USUAL_MESSAGE = (
 )
 
 queue, body = pl.col("queue"), pl.col("body")
+# Nearly all lines are of these kinds, and have the form of the pattern.
+_FREQUENT = [(body.str.starts_with("AUTH=server, "), _USUAL_LOGIN), (body.str.starts_with("to="), _USUAL_DELIVERY),
+             (body.str.starts_with("from="), _USUAL_MESSAGE)]
 _KINDS = {
-    "delivery": body.str.starts_with("to="),
-    "message": body.str.starts_with("from="),
     "failed": body.str.starts_with("AUTH failure ("),
     "refused": body.str.starts_with("ruleset=check_") & body.str.contains(", reject=", literal=True),
     "milter": body.str.contains(_MILTER),
@@ -133,23 +135,29 @@ class Sendmail:
                                             "client_ip": pl.String, "user": pl.String, "mechanism": pl.String})
         self._tell_failures: set[str] = set()  # hosts
 
-    def events(self, lines: pl.DataFrame) -> pl.DataFrame:
+    def events(self, lines: pl.DataFrame) -> Events:
         """Events of lines (see `syslog.Lines`)."""
         lines = _headed(lines)
         if lines["body"].str.contains('"', literal=True).any():
             # A quoted local part or command may hold anything; of an address only the domain is wanted.
             quiet = body.str.replace_all(rf"<{_QUOTED}@", "<q@").str.replace(rf"^((?:to|from)=){_QUOTED}", "${1}q")
             lines = lines.with_columns(quiet.alias("body"))
-        is_login = lines["body"].str.starts_with("AUTH=server, ").fill_null(value=False)
-        fresh = _logged_in(lines.filter(is_login))
-        logins = self._known(fresh)
-        self._tell_failures.update(lines.filter(_KINDS["failed"])["host"])
-        parsers = {"delivery": _delivery, "message": lambda part: _message(part, logins),
-                   "failed": _failed, "refused": _refused, "milter": _milter, "unknown": _unknown, "done": _done,
+        logins, deliveries, messages = pl.collect_all([
+            lines.lazy().filter(test).with_columns(body.str.extract_groups(pattern).alias("f"))
+            for test, pattern in _FREQUENT])
+        others = lines.clear()
+        if logins.height + deliveries.height + messages.height < lines.height:
+            others = lines.filter(~pl.any_horizontal(test.fill_null(value=False) for test, _ in _FREQUENT))
+        fresh = _logged_in(logins)
+        known = self._known(fresh)
+        self._tell_failures.update(others.filter(_KINDS["failed"])["host"])
+        events = [_login(fresh)] if fresh.height else []
+        events += [*(_delivery(deliveries) if deliveries.height else []),
+                   *(_message(messages, known) if messages.height else [])]
+        parsers = {"failed": _failed, "refused": _refused, "milter": _milter, "unknown": _unknown, "done": _done,
                    "expired": _expired, "made": _made, "commands": _commands,
                    "attack": lambda part: _attack(part.filter(~pl.col("host").is_in(self._tell_failures)))}
-        successes = [addressed(_login(fresh).collect())] if fresh.height else []
-        return together([*successes, by_kind(lines.filter(~is_login), _KINDS, parsers)])
+        return [*made(events), *by_kind(others, _KINDS, parsers)]
 
     def _known(self, fresh: pl.DataFrame) -> pl.DataFrame:
         """Logins of the block, and before them those of earlier blocks, with lines below 0."""
@@ -162,14 +170,14 @@ class Sendmail:
 
 def _headed(lines: pl.DataFrame) -> pl.DataFrame:
     """Name the parts of `QID: text`; lines of a session without a message have no queue id."""
-    first, named = pl.col("first"), pl.col("named")
-    lines = lines.with_columns((first.str.contains(_QUEUE_ID) & body.is_not_null()).alias("named"))
+    first = pl.col("first")
+    named = lines.select(first.str.contains(_QUEUE_ID) & body.is_not_null()).to_series()
     text = first
-    if lines.select((~named & body.is_not_null()).any()).item():  # seldom, so that it is not put together for all
+    if (~named & lines["body"].is_not_null()).any():  # seldom, so that it is not put together for all
         text = pl.concat_str(first, body, separator=": ", ignore_nulls=True)
     return lines.with_columns(
         pl.when(named).then(body).otherwise(text).alias("body"),
-        pl.when(named & (first != "NOQUEUE")).then(first).alias("queue")).drop("named")
+        pl.when(pl.lit(named) & (first != "NOQUEUE")).then(first).alias("queue"))
 
 
 def recognise(head: Head) -> str | None:
@@ -204,22 +212,23 @@ def _address(relay: pl.Expr) -> pl.Expr:
     return cut(_last(relay, "["), "]")[0].str.strip_prefix("IPv6:")
 
 
-def _usual(part: pl.DataFrame, pattern: str) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The lines that match, with the groups as column `f`, and the others."""
-    found = part.with_columns(body.str.extract_groups(pattern).alias("f"))
-    matches = found["f"].struct.field("ip").is_not_null()
-    if matches.all():
-        return found, part.clear()
-    return found.filter(matches), part.filter(~matches)
+_BY_CLASS = pl.coalesce(pl.when(field("dsn").str.starts_with(number)).then(pl.lit(status))
+                        for number, status in _STATUS.items())
 
 
-def _delivery(part: pl.DataFrame) -> pl.LazyFrame:
-    usual, others = _usual(part, _USUAL_DELIVERY)
-    events = event(
+def _usual(part: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The lines that match the pattern of the usual ones, and the others."""
+    usual, others = apart(part, part["f"].struct.field("ip").is_not_null())
+    return usual, others.drop("f")
+
+
+def _delivery(part: pl.DataFrame) -> list[pl.LazyFrame]:
+    usual, others = _usual(part)
+    events = [event(
         usual.lazy(), "delivery", FINE, _QUEUE, field("domain").str.to_lowercase().alias("recipient_domain"),
-        field("ip").alias("next_hop_ip"), field("class").replace_strict(_STATUS).alias("status"),
-        field("dsn").alias("dsn"))
-    return pl.concat([events, _unusual_delivery(others)], how="diagonal") if others.height else events
+        field("ip").alias("next_hop_ip"), _BY_CLASS.alias("status"),
+        field("dsn").alias("dsn"))]
+    return [*events, _unusual_delivery(others)] if others.height else events
 
 
 def _unusual_delivery(part: pl.DataFrame) -> pl.LazyFrame:
@@ -247,8 +256,8 @@ def _unusual_delivery(part: pl.DataFrame) -> pl.LazyFrame:
         _QUEUE, domain(pl.col("to")).alias("recipient_domain"), pl.col("next_hop_ip", "status", "dsn"))
 
 
-def _message(part: pl.DataFrame, logins: pl.DataFrame) -> pl.LazyFrame:
-    usual, others = _usual(part, _USUAL_MESSAGE)
+def _message(part: pl.DataFrame, logins: pl.DataFrame) -> list[pl.LazyFrame]:
+    usual, others = _usual(part)
     read = usual.select(
         *_LINE, field("domain").str.to_lowercase().alias("sender_domain"),
         integer(field("size"), pl.Int64).alias("size_bytes"), integer(field("count")).alias("recipients"),
@@ -261,11 +270,11 @@ def _message(part: pl.DataFrame, logins: pl.DataFrame) -> pl.LazyFrame:
         pl.col("user").alias("auth_user"))
     logged = logged.with_columns(pl.when(pl.col("auth_mechanism").is_not_null()).then(statement=True).alias("auth_ok"))
     why = pl.col("reason")
-    return pl.concat([
+    return [
         event(logged, "accepted", why, _QUEUE, pl.col("client_ip", "listener_port", "auth_mechanism", "auth_user",
                                                       "auth_ok", "sender_domain")),
         event(logged, "queued", why, _QUEUE, pl.col("sender_domain", "size_bytes", "recipients")),
-    ], how="diagonal")
+    ]
 
 
 _LINE = ("line", "times", "at", "host", "tag", "queue")
@@ -311,7 +320,7 @@ def _with_login(messages: pl.DataFrame, logins: pl.DataFrame) -> pl.DataFrame:
 
 def _logged_in(part: pl.DataFrame) -> pl.DataFrame:
     """Add client_ip, user and mechanism of successful logins."""
-    usual, others = _usual(part, _USUAL_LOGIN)
+    usual, others = _usual(part)
     usual = usual.with_columns(field("ip").alias("client_ip"), field("user").alias("user"),
                                field("mechanism").str.to_uppercase().alias("mechanism")).drop("f")
     if others.is_empty():

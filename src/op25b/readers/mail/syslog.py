@@ -88,12 +88,10 @@ def looks_like_syslog(lines: list[str]) -> bool:
 def _lines(block: Block, clock: Clock, marks: str, before: str, processes: Memo) -> Lines:
     texts = block.lines
     # Lines of one second stand together, so each stamp is looked at once.
-    starts = texts.str.slice(0, 16)
-    stamps = starts.rle().struct.field("value")
+    run, stamps = _runs(texts)
     if stamps.str.starts_with("<").any():
         texts = _without_priority(texts)
-        starts = texts.str.slice(0, 16)
-        stamps = starts.rle().struct.field("value")
+        run, stamps = _runs(texts)
     numbers = pl.int_range(block.first_line, block.first_line + pl.len()).alias("line")
     wanted = pl.col("text").str.contains(rf"{marks}|message repeated ")
     frame = texts.alias("text").to_frame().lazy().with_columns(numbers)
@@ -102,8 +100,8 @@ def _lines(block: Block, clock: Clock, marks: str, before: str, processes: Memo)
         years = clock.years(stamps)
         runs = pl.DataFrame({"stamp": stamps.str.slice(0, 15), "year": years})
         runs = runs.with_columns(clock.utc(runs).alias("at"))
-        few = frame.with_columns(starts.rle_id().alias("run")).filter(wanted).with_columns(
-            pl.lit(runs[name]).gather(pl.col("run")).alias(name) for name in ("at", "year")).collect()
+        few = frame.with_columns(run).filter(wanted).collect()
+        few = few.hstack(runs.select("at", "year")[few["run"]])
         found = _lined(few, few["text"].str.slice(16), processes, block, before)
     elif texts.str.contains(_ISO).all():
         few = frame.filter(wanted).with_columns(pl.col("text").str.replace(_BLANK_DATE, "${1}T")).collect()
@@ -126,6 +124,13 @@ def _lines(block: Block, clock: Clock, marks: str, before: str, processes: Memo)
                 for line in found.filter(too_often)["line"]]
         found = found.filter(~too_often)
     return Lines(found, block.first_line, texts.len(), bad)
+
+
+def _runs(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """The number of the run of lines with the same beginning that each line is in, and how each run begins."""
+    starts = texts.str.slice(0, 16)
+    run = starts.rle_id().alias("run")
+    return run, starts.filter(run.diff().fill_null(1) != 0)
 
 
 def _processes(describe: Describe) -> Memo:

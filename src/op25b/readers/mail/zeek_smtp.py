@@ -21,7 +21,7 @@ import polars as pl
 
 from op25b.readers.base import Batch, Format, Head, Reject, Source
 from op25b.readers.mail.clock import possible
-from op25b.readers.mail.common import DSN, account, addressed, domain, event, head_of, port, together, unless
+from op25b.readers.mail.common import DSN, Events, account, domain, event, head_of, made, port, unless
 from op25b.readers.text import BLOCK_BYTES, Block, blocks
 
 _NEEDED = ["ts", "uid", "id.orig_h", "id.resp_h", "id.resp_p", "trans_depth", "mailfrom", "rcptto", "last_reply"]
@@ -133,7 +133,7 @@ def _text(value: object) -> str | None:
     return text.encode("utf-8", "replace").decode()
 
 
-def _events(rows: pl.DataFrame) -> pl.DataFrame:
+def _events(rows: pl.DataFrame) -> Events:
     """Events of lines as columns of text."""
     reply, sender = pl.col("last_reply"), pl.col("mailfrom")
     seconds = pl.col("ts").cast(pl.Float64, strict=False)
@@ -164,7 +164,7 @@ def _events(rows: pl.DataFrame) -> pl.DataFrame:
         event(named.filter(refused & ~is_login), "rejected", why, client, pl.col("queue_id", "sender_domain", "dsn"),
               domain(one).alias("recipient_domain")),
     ]
-    return together([addressed(found) for found in pl.collect_all(parts)])
+    return made(parts)
 
 
 FORMAT = Format("zeek-smtp", "mail", recognise, read)
