@@ -54,6 +54,7 @@ class Lake:
         self.root = root
         self.at = at
         self._opened: dict[str, DeltaTable] = {}
+        self._seen: dict[str, tuple[list[tuple[int, str]], int]] = {}
         self._gone: dict[str, date] | None = None
         self._held = False
 
@@ -65,16 +66,21 @@ class Lake:
 
     def delta(self, table: str) -> DeltaTable | None:
         """The table's snapshot, or None while nothing was ever written to it."""
-        if self.at is None:
-            if _newest_version(self.root / table) is None:
+        if self.at is not None:
+            if table not in self.at.tables:
                 return None
+            if table not in self._opened:
+                self._opened[table] = self._as_it_was(table, self.at)
+            return self._opened[table]
+        log = _commits(self.root / table)
+        if not log:
+            return None
+        # A table that was made anew may have a log of the same names.
+        seen = log, (self.root / table / "_delta_log" / log[-1][1]).stat().st_mtime_ns
+        if self._seen.get(table) != seen:  # to open it takes a hundred times as long as to look
             from deltalake import DeltaTable
 
-            return DeltaTable(self._uri(table))
-        if table not in self.at.tables:
-            return None
-        if table not in self._opened:
-            self._opened[table] = self._as_it_was(table, self.at)
+            self._opened[table], self._seen[table] = DeltaTable(self._uri(table)), seen
         return self._opened[table]
 
     def _as_it_was(self, table: str, at: Version) -> DeltaTable:
@@ -175,8 +181,8 @@ class Lake:
 
     def table_versions(self) -> dict[str, int]:
         """Table → its Delta version now, from the names in its log."""
-        found = {log.parent.name: _newest_version(log.parent) for log in self.root.glob("*/_delta_log")}
-        return {table: version for table, version in found.items() if version is not None}
+        found = {log.parent.name: _commits(log.parent) for log in self.root.glob("*/_delta_log")}
+        return {table: commits[-1][0] for table, commits in found.items() if commits}
 
     def number(self) -> int:
         """The number of this lake version, of the newest one where the lake is read as it is; 0 while there is none."""
@@ -410,13 +416,13 @@ def properties(columns: Sequence[str], measured: Container[str] | None = TIMES) 
                             column_properties=each)
 
 
-def _newest_version(table: Path) -> int | None:
-    """The newest version of the table in a directory, by the names in its log; None before its first commit."""
+def _commits(table: Path) -> list[tuple[int, str]]:
+    """The versions in the log of the table in a directory, and the files that made them, in order."""
     try:
-        return max((int(name[1]) for entry in os.scandir(table / "_delta_log") if (name := _COMMIT.match(entry.name))),
-                   default=None)
+        return sorted((int(name[1]), name[0]) for entry in os.scandir(table / "_delta_log")
+                      if (name := _COMMIT.match(entry.name)))
     except FileNotFoundError:
-        return None
+        return []
 
 
 def _path(uri: str) -> str:
