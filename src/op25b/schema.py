@@ -177,6 +177,7 @@ SOURCE_FILE = Table(
         Column("bytes", pl.Int64, "size in bytes"),
         Column("content_bytes", pl.Int64, "decompressed bytes read so far", nullable=True),
         Column("head", pl.String, "SHA-256 of their first 64 KiB: tells quickly what is another file", nullable=True),
+        Column("marks", pl.String, "of a log: of its first 1, 2, 4, ... bytes 16 digits of the SHA-256", nullable=True),
         Column("offset", pl.Int64, "of them, bytes an earlier row accounts for: the file has grown", nullable=True),
         Column("first_line", pl.Int64, "number of the first line of this part, from 1", nullable=True),
         Column("rows_read", pl.Int64, "rows in this part of the file"),

@@ -22,7 +22,18 @@ from op25b.errors import InputError, Op25bError, StoppedError
 from op25b.lake import Lake
 from op25b.readers import Format, Kind, Source, choose
 from op25b.readers.base import BOUNDARY
-from op25b.readers.content import HEAD_BYTES, Content, Known, end_of_records, examine, marks_of, may_be_known, start_of
+from op25b.readers.content import (
+    HEAD_BYTES,
+    Content,
+    Known,
+    end_of_records,
+    examine,
+    marks_of,
+    may_be_known,
+    note_of,
+    shown_whole,
+    start_of,
+)
 from op25b.readers.text import compression
 from op25b.settings import FlowInput, Input, LeaseInput, MailInput, SubscriberInput
 from op25b.workspace import Workspace
@@ -48,6 +59,7 @@ class FileResult:
     state: str
     sha256: str = ""
     head: str | None = None
+    marks: str | None = None
     format: str = ""
     bytes: int = 0
     rows_read: int = 0
@@ -113,6 +125,7 @@ class _Found:
 
     A file that `is_new` begins with no content that is known, by the hash of its first bytes, `head`. One that is
     `just_packed` may still be on the way: `gzip` keeps the log until its copy is whole, so both are there meanwhile.
+    With a `problem` its format is only that of known content that it may be the beginning of.
     """
 
     form: Format
@@ -123,6 +136,7 @@ class _Found:
     marks: tuple[bytes, ...]
     is_new: bool
     just_packed: bool
+    problem: str
 
 
 Named = tuple[FileResult, Input]
@@ -152,7 +166,7 @@ def plan(workspace: Workspace, lake: Lake, hashes: Hashes, named: Sequence[Named
     """What there is to read of these files, and those to be planned again when that is in the lake.
 
     A file that begins with another one, as where a log and a copy of its beginning are both there, waits for that one:
-    then its beginning is known, and only the rest is read.
+    then its beginning is known, and only the rest is read. Of a copy of the beginning of what is known nothing is read.
     """
     look = _Look(workspace, hashes, _Known(lake))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -162,10 +176,13 @@ def plan(workspace: Workspace, lake: Lake, hashes: Hashes, named: Sequence[Named
         shared = {place for places in begins for place in places}
         alone = [not places and place not in shared for place, places in enumerate(begins)]
         contents = list(pool.map(lambda file, *each: look.second(file[0], *each), named, found, alone))
-        others = [[contents[place] for place in places] for places in begins]
-        waits = list(pool.map(look.waits, [file for file, _ in named], found, contents, others))
-    each = zip(named, found, contents, waits, strict=True)
-    new = [look.at(*file, what, content) for file, what, content, wait in each if not wait]
+        results = [file for file, _ in named]
+        lie = _places(results, contents)
+        wholes = list(pool.map(partial(look.whole, lie), results, found, contents))
+        others = [[contents[place] for place in places if wholes[place] is None] for places in begins]
+        waits = list(pool.map(look.waits, results, found, contents, wholes, others))
+    each = zip(named, found, contents, wholes, waits, strict=True)
+    new = [look.at(*file, what, content, whole) for file, what, content, whole, wait in each if not wait]
     return [file for file in new if file], [file for file, wait in zip(named, waits, strict=True) if wait]
 
 
@@ -177,6 +194,15 @@ def _beginnings(found: Sequence[tuple[Kind, _Found | None]]) -> list[list[int]]:
             ends.setdefault((kind, len(each.marks), each.marks[-1]), []).append(place)
     return [[place for length, mark in enumerate(each.marks if each else (), 1)
              for place in ends.get((kind, length, mark), ()) if place != own] for own, (kind, each) in enumerate(found)]
+
+
+def _places(results: Sequence[FileResult], contents: Sequence[Content | None]) -> dict[tuple[Kind, str], list[Path]]:
+    """Where content that was hashed, in this run or before, lies now: by kind and hash."""
+    places: dict[tuple[Kind, str], list[Path]] = {}
+    for result, content in zip(results, contents, strict=True):
+        if sha256 := content.sha256 if content else result.sha256:
+            places.setdefault((result.kind, sha256), []).append(result.path)
+    return places
 
 
 class _Look:
@@ -197,19 +223,30 @@ class _Look:
             if result.sha256 and self._known.holds(result.kind, result.sha256):
                 result.state = "known"
                 return None
-            form, _ = choose(path, result.kind, settings.format)
+            start = start_of(path)
+            marks = marks_of(start)
+            form, problem = self._form(result, settings, note_of(marks, len(start)))
             status, packed = path.stat(), compression(path) is not None
             recent = time.time() - status.st_mtime < RECENT_SECONDS
             boundary = BOUNDARY.get(form.growth) if recent and not packed else None
             end = None if packed else end_of_records(path, status.st_size, boundary)
-            start = start_of(path)
-            is_new = status.st_size > LARGE_BYTES and (packed or end is not None) and not may_be_known(
+            is_new = not problem and status.st_size > LARGE_BYTES and (packed or end is not None) and not may_be_known(
                 start, self._known.of(result.kind))
-            return _Found(form, status, boundary, end, hashlib.sha256(start).hexdigest(), marks_of(start), is_new,
-                          recent and packed)
+            return _Found(form, status, boundary, end, hashlib.sha256(start).hexdigest(), marks, is_new,
+                          recent and packed, problem)
         except (Op25bError, OSError) as error:
             result.state, result.error = "failed", str(error)
             return None
+
+    def _form(self, result: FileResult, settings: Input, note: str) -> tuple[Format, str]:
+        """A file's format, and what is wrong; so little of a log that it could be anything is of the log's."""
+        try:
+            return choose(result.path, result.kind, settings.format)[0], ""
+        except InputError as error:
+            begun = self._known.begun(result.kind, note, 0)
+            if not begun:
+                raise
+            return choose(result.path, result.kind, begun[0][2])[0], str(error)
 
     def second(self, result: FileResult, found: _Found | None, alone: bool) -> Content | None:
         """The content of a file that may be known, or that is not `alone` in how it begins; None of others."""
@@ -221,10 +258,29 @@ class _Look:
             result.state, result.error = "failed", str(error)
             return None
 
-    def waits(self, result: FileResult, found: _Found | None, content: Content | None,
+    def whole(self, places: dict[tuple[Kind, str], list[Path]], result: FileResult, found: _Found | None,
+              content: Content | None) -> Known | None:
+        """The known content that a file is a copy of the beginning of, where a file shows that: it has both.
+
+        That is looked for where the content was read, and where it lies now.
+        """
+        if not found or not content or not content.length or self._known.holds(result.kind, content.sha256):
+            return None
+        begun: dict[Path, list[Known]] = {}
+        for path, known, _ in self._known.begun(result.kind, note_of(found.marks, content.length), content.length):
+            for place in {self._workspace.root / path, *places.get((result.kind, known.sha256), ())}:
+                begun.setdefault(place, []).append(known)
+        shown = (shown_whole(place, content, known) for place, known in begun.items())
+        whole = next(filter(None, shown), None)
+        if whole is None and found.problem:
+            result.state, result.error = "failed", found.problem
+        return whole
+
+    def waits(self, result: FileResult, found: _Found | None, content: Content | None, whole: Known | None,
               others: Sequence[Content | None]) -> bool:
         """Whether a file begins with the shorter content of one of the others, so far as that is not known already."""
-        if found is None or content is None or self._known.holds(result.kind, content.sha256):
+        if found is None or content is None or whole or result.state == "failed" or self._known.holds(
+                result.kind, content.sha256):
             return False
         shorter = [Known(other.sha256, other.length, held_rows=True, last=None) for other in others
                    if other and other.length < content.length and not self._known.holds(result.kind, other.sha256)]
@@ -236,7 +292,8 @@ class _Look:
             return False  # it will fail alone
         return begun.before in shorter
 
-    def at(self, result: FileResult, settings: Input, found: _Found | None, content: Content | None) -> NewFile | None:
+    def at(self, result: FileResult, settings: Input, found: _Found | None, content: Content | None,
+           whole: Known | None) -> NewFile | None:
         """What there is to read of a file; None when all of its content is known, also from a file before it."""
         if found is None or result.state == "failed":
             return None
@@ -248,8 +305,8 @@ class _Look:
         if content.damaged and found.just_packed:
             result.state = "open"
             return None
-        self._hashed(result, found, content)
-        if self._known.holds(result.kind, content.sha256) or (content.length == 0 and content.held_back):
+        self._hashed(result, found, content, whole)
+        if whole or self._known.holds(result.kind, content.sha256) or (content.length == 0 and content.held_back):
             result.state = "known" if content.length else "open"
             return None
         source = source_of(self._workspace, result.path, settings)
@@ -264,15 +321,16 @@ class _Look:
         self._known.add(result.kind, content.sha256)  # the same content may have a second name in this run
         return NewFile(result, source, form, result.content_bytes - result.offset, found.status)
 
-    def _hashed(self, result: FileResult, found: _Found, content: Content) -> None:
+    def _hashed(self, result: FileResult, found: _Found, content: Content, whole: Known | None = None) -> None:
         if content.damaged and found.just_packed:
             msg = (f"{result.path}: breaks off, and was written to just now\n"
                    "  run the same command again when it is whole; what can be read of a damaged one is, a bit later")
             raise StoppedError(msg)
         result.sha256, result.content_bytes = content.sha256, content.length
         result.head = found.head if content.length >= HEAD_BYTES else None
+        result.marks = note_of(found.marks, content.length) if found.form.growth in BOUNDARY else None
         if not content.held_back and found.end in {None, found.status.st_size}:
-            self._hashes.remember(result.path, found.status, content.sha256)
+            self._hashes.remember(result.path, found.status, (whole or content).sha256)
 
 
 class _Known:
@@ -284,13 +342,12 @@ class _Known:
         rows = pl.concat([schema.SOURCE_FILE.empty(), *parts], how="diagonal_relaxed")
         self._hashes: dict[str, set[str]] = {}
         self._contents: dict[str, list[Known]] = {}
+        self._marked = rows.filter(pl.col("marks").is_not_null()).partition_by("kind", as_dict=True)
         for row in rows.iter_rows(named=True):
             self.add(row["kind"], row["sha256"])
             if row["content_bytes"] is None:  # read by an op25b that knew whole files only
                 continue
-            held_rows = row["rows_read"] > 0 or row["offset"] > 0
-            self._contents.setdefault(row["kind"], []).append(
-                Known(row["sha256"], row["content_bytes"], held_rows, row["last"], row["head"]))
+            self._contents.setdefault(row["kind"], []).append(_content(row))
 
     def add(self, kind: str, sha256: str) -> None:
         """Content that this run reads."""
@@ -303,6 +360,18 @@ class _Known:
     def of(self, kind: str) -> list[Known]:
         """What a file of this kind may begin with."""
         return self._contents.get(kind, [])
+
+    def begun(self, kind: str, note: str, length: int) -> list[tuple[str, Known, str]]:
+        """What a file so long, with these marks, may be a copy of the beginning of: path, content, format."""
+        if not note or (kind,) not in self._marked:
+            return []
+        found = self._marked[kind,].filter(pl.col("content_bytes") > length, pl.col("marks").str.starts_with(note))
+        return [(row["path"], _content(row), row["format"]) for row in found.iter_rows(named=True)]
+
+
+def _content(row: dict[str, Any]) -> Known:
+    held_rows = row["rows_read"] > 0 or row["offset"] > 0
+    return Known(row["sha256"], row["content_bytes"], held_rows, row["last"], row["head"])
 
 
 def _inputs(workspace: Workspace) -> Iterator[tuple[Kind, Input]]:
@@ -331,7 +400,10 @@ def source_of(workspace: Workspace, path: Path, settings: Input) -> Source:
 
 
 class Hashes:
-    """SHA-256 of files; remembered by path, size and modification time, so that a run with nothing new is quick."""
+    """SHA-256 of files; remembered by path, size and modification time, so that a run with nothing new is quick.
+
+    Of a copy of the beginning of what is known it is that of the whole.
+    """
 
     def __init__(self, cache: Path) -> None:
         self._cache = cache

@@ -17,11 +17,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO
 
+from op25b.errors import Op25bError
 from op25b.readers.text import DAMAGE, compression, ending, opened, readable
 
 _PIECE = 2**20
 # Files whose first bytes, so many, are the same may be the same; of others that is ruled out at once.
 HEAD_BYTES = 2**16
+# Of a mark so many hex digits are noted: what they find is compared whole.
+_MARK_DIGITS = 16
 # Sessions and messages that are under way are begun within so much log before, or are long ones.
 CONTEXT_BYTES = 2**20
 
@@ -58,14 +61,14 @@ class Content:
 
 def start_of(path: Path) -> bytes:
     """The first `HEAD_BYTES` of a file's decompressed content; of a shorter or damaged file what there is."""
-    held = bytearray()
+    held, length = memoryview(bytearray(HEAD_BYTES)), 0
     with opened(path, watched=False) as stream:
         try:
-            while len(held) < HEAD_BYTES and (piece := stream.read(HEAD_BYTES - len(held))):
-                held += piece
+            while length < HEAD_BYTES and (size := _read(stream, held[length:])):
+                length += size
         except DAMAGE:
             pass
-    return bytes(held)
+    return bytes(held[:length])
 
 
 def marks_of(start: bytes) -> tuple[bytes, ...]:
@@ -76,6 +79,11 @@ def marks_of(start: bytes) -> tuple[bytes, ...]:
         length = max(2 * length, 1)
         made.append(digest.digest())
     return tuple(made)
+
+
+def note_of(marks: Sequence[bytes], length: int) -> str:
+    """The marks of content so long, as `source_file` notes them; the note of what it begins with begins this one."""
+    return "".join(mark.hex()[:_MARK_DIGITS] for mark in marks[: length.bit_length()])
 
 
 def may_be_known(start: bytes, known: Sequence[Known]) -> bool:
@@ -158,7 +166,36 @@ def examine(path: Path, known: Sequence[Known], boundary: bytes | None = None, e
     return Content(ended.hexdigest(), ended_at, position - ended_at, before, first_line, damaged)
 
 
-def _read(stream: IO[bytes], held: bytearray) -> int:
+def shown_whole(path: Path, begin: Content, known: Sequence[Known]) -> Known | None:
+    """Of the known contents, all longer than `begin`, one that the file begins with, where it also begins with `begin`.
+
+    Then `begin` is in the lake, as part of it. None where the file is gone, is another by now, or cannot be read.
+    """
+    digest, position = hashlib.sha256(), 0
+    held = memoryview(bytearray(_PIECE))
+    try:
+        if not path.is_file():  # a pipe might never answer
+            return None
+        with opened(path, watched=False) as stream:
+            contents: list[Content | Known] = [begin, *sorted(known, key=lambda entry: entry.length)]
+            for content in contents:
+                while position < content.length:
+                    size = _read(stream, held[: content.length - position])
+                    if not size:
+                        return None
+                    digest.update(held[:size])
+                    position += size
+                same = digest.hexdigest() == content.sha256
+                if isinstance(content, Known) and same:
+                    return content
+                if content is begin and not same:
+                    return None
+    except (Op25bError, *DAMAGE):
+        pass
+    return None
+
+
+def _read(stream: IO[bytes], held: bytearray | memoryview) -> int:
     """Fill `held` with what comes next, perhaps not to its end; 0 at the end of the stream."""
     if isinstance(stream, io.BufferedReader):
         return stream.readinto(held)
