@@ -1,4 +1,4 @@
-"""New rows of a table by day → Parquet files that no version of it has yet: one per day, written as the rows come.
+"""New rows of a table → Parquet files that no version of it has yet: one per local day, written as the rows come.
 
 delta-rs would part the rows by day as well, but it gathers all of each batch once more for that, though most are of one
 day: a third of its work.
@@ -46,16 +46,19 @@ class Part:
 
 
 class DayFiles:
-    """Writes rows to new files of their days; `place` says where one is to be. Rows of a day stay in their order."""
+    """Writes rows to new files of their days; `place` says where one is to be. Rows of a day stay in their order.
 
-    def __init__(self, place: Callable[[date], Path]) -> None:
+    Rows without a column `day` are all of the day None.
+    """
+
+    def __init__(self, place: Callable[[date | None], Path]) -> None:
         self._place = place
-        self._held: dict[date, pl.DataFrame] = {}
-        self._open: dict[date, tuple[Part, ParquetWriter]] = {}
+        self._held: dict[date | None, pl.DataFrame] = {}
+        self._open: dict[date | None, tuple[Part, ParquetWriter]] = {}
         self._parts: list[Part] = []
 
     def write(self, frame: pl.DataFrame) -> None:
-        """Write rows with a column `day`, the same columns each time."""
+        """Write rows, with the same columns each time."""
         for day, rows in _by_day(frame):
             held = self._held[day] = pl.concat([self._held[day], rows]) if day in self._held else rows
             full = held.height - held.height % GROUP_ROWS
@@ -82,7 +85,7 @@ class DayFiles:
         for part in self._parts:
             part.path.unlink(missing_ok=True)
 
-    def _put(self, day: date, count: int) -> None:
+    def _put(self, day: date | None, count: int) -> None:
         """Write the first rows that are held of a day, in whole groups and what is left."""
         import pyarrow
 
@@ -98,7 +101,7 @@ class DayFiles:
         if count < held.height:
             self._held[day] = held.slice(count)
 
-    def _start(self, day: date, columns: pa.Schema) -> None:
+    def _start(self, day: date | None, columns: pa.Schema) -> None:
         from pyarrow.parquet import ParquetWriter
 
         if len(self._open) == _OPEN:
@@ -111,15 +114,19 @@ class DayFiles:
             write_statistics=[name for name in columns.names if name in TIMES])
         self._open[day] = Part(path, 0, day), writer
 
-    def _end(self, day: date) -> None:
+    def _end(self, day: date | None) -> None:
         part, writer = self._open[day]
         writer.close()
         del self._open[day]
         self._parts.append(part)
 
 
-def _by_day(frame: pl.DataFrame) -> Iterator[tuple[date, pl.DataFrame]]:
+def _by_day(frame: pl.DataFrame) -> Iterator[tuple[date | None, pl.DataFrame]]:
     """The rows of each day, without it."""
+    if "day" not in frame.columns:
+        if frame.height:
+            yield None, frame
+        return
     days, rows = frame["day"], frame.drop("day")
     distinct = days.unique(maintain_order=True)
     for day in distinct:

@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from op25b import durable, schema
-from op25b.engine.spark.parts import Parts, arrow_columns
 from op25b.engine.spark.session import require, session, staging
 from op25b.errors import EngineError, Op25bError, StoppedError
 from op25b.ingest import Writing
 from op25b.ingest.files import FileResult, NewFile
 from op25b.ingest.reading import Job
 from op25b.lake import Part
+from op25b.parts import DayFiles
 from op25b.pseudonyms import Pseudonyms
 from op25b.readers.base import TABLE_OF
 from op25b.readers.content import Content
@@ -128,7 +128,7 @@ class SparkWriting(Writing):
                  for name in missing for part in parts[name]]
         self._note(table, jobs)
         if missing:
-            self._lake.add(table.name, arrow_columns(table), moved, missing)
+            self._lake.add(table.name, table.empty().to_arrow().schema, moved, missing)
         self._journal.finish()
 
     def _told(self, spark: SparkSession, setting: _Setting, group: list[NewFile]) -> list[_Told]:
@@ -210,7 +210,8 @@ def _read_file(setting: _Setting, file: NewFile, hashes: bool) -> _Told:
     parts: list[Part] = []
     if job.result.state == "new":
         pseudonyms = Pseudonyms.load(setting.key, setting.lake)
-        writer = Parts(setting.table, setting.target)
+        setting.target.mkdir(parents=True, exist_ok=True)
+        writer = DayFiles(lambda _day: setting.target / f"{uuid4()}.parquet")
         for frame in job.frames(pseudonyms, setting.table, setting.timezone, setting.expired):
             writer.write(frame)
         parts = writer.close()
