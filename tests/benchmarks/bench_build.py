@@ -89,9 +89,10 @@ def _source(name: str, kind: str, rows: int, day: date) -> dict[str, object]:
 
 
 def _leases(random: np.random.Generator, keys: list[str], count: int, days: int) -> pl.DataFrame:
-    """Each address is held without a gap by one line after the other."""
-    holder = np.sort(random.integers(0, len(keys), count))
-    start = pl.Series(random.integers(-86_400, days * 86_400, count))
+    """Each address is held without a gap, from the day before on, by one line after the other."""
+    later = max(count - len(keys), 0)
+    holder = np.concatenate([np.arange(count - later), random.integers(0, len(keys), later)])
+    start = pl.Series(np.concatenate([np.full(count - later, -86_400), random.integers(-86_399, days * 86_400, later)]))
     origin = datetime(FIRST_DAY.year, FIRST_DAY.month, FIRST_DAY.day)
     frame = pl.DataFrame({"ip_first": pl.Series(keys).gather(holder), "second": start}).sort("ip_first", "second")
     start_at = pl.lit(origin) + pl.duration(seconds=pl.col("second"))
