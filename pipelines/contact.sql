@@ -49,7 +49,7 @@ server AS (
 used AS (
     SELECT
         subscriber, destination_group, organisation,
-        sum(CASE WHEN port IN (465, 587) THEN 0 ELSE established + unknown END) AS reading,
+        sum(CASE WHEN port IN (110, 143, 993, 995) THEN established + unknown ELSE 0 END) AS reading,
         sum(CASE WHEN port IN (465, 587) THEN established + unknown ELSE 0 END) AS submitting
     FROM peer_day
     WHERE direction = 'out' AND port <> 25 AND destination_group <> 'own-relay' AND subscriber IS NOT NULL

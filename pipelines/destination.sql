@@ -4,7 +4,7 @@
 -- From networks.relays, [[destinations]] and the dated reference tables; the most specific network that is valid on
 -- the day decides, the own relays before all. `organisation` is the name where one is known, else the /24 (IPv4) or
 -- /48 (IPv6) as leading digits of the key: servers of one provider lie together. `number` is that in `address`;
--- `group_number` and `organisation_number` (of the day) are for tables to be grouped by.
+-- `organisation_number` (of the day) is for tables to be grouped by.
 WITH server AS (
     SELECT day, number, ip_key AS dst_key, ip AS dst_ip FROM address WHERE is_server
 ),
@@ -38,7 +38,5 @@ named AS (
 )
 SELECT
     *,
-    CASE destination_group WHEN 'own-relay' THEN 0 WHEN 'mobile-carrier' THEN 1 WHEN 'known-provider' THEN 2 ELSE 3 END
-        AS group_number,
     CAST(dense_rank() OVER (ORDER BY destination_group, organisation) AS INTEGER) AS organisation_number
 FROM named

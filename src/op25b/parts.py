@@ -1,7 +1,7 @@
 """New rows of a table → Parquet files that no version of it has yet: one per local day, written as the rows come.
 
 delta-rs would part the rows by day as well, but it gathers all of each batch once more for that, though most are of one
-day: a third of its work.
+day.
 """
 
 from __future__ import annotations

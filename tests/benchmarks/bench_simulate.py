@@ -128,7 +128,6 @@ SERVER = """
 DESTINATION = """
     SELECT $day::DATE AS day, ip AS dst_ip, key AS dst_key, destination_group, destination_group AS name,
         destination_group AS organisation, submission, NULL::VARCHAR AS pop, number,
-        number AS group_number,
         number AS organisation_number
     FROM server
 """
