@@ -198,25 +198,11 @@ class Lake:
 
     def append(self, table: str, rows: Rows, transactions: Sequence[str]) -> None:
         """Append rows in one commit that also records `transactions`."""
-        if rows.schema.names[0] == "day":
-            schema = rows.schema  # a reader that has been read has none any more
-            self.add(table, schema, self._written(table, rows), transactions)
-            return
-        from deltalake import CommitProperties, Transaction, write_deltalake
-
-        commit = CommitProperties(app_transactions=[Transaction(app_id=name, version=1) for name in transactions])
-        write_deltalake(
-            self._uri(table),
-            rows,
-            mode="append",
-            schema_mode="merge",  # columns that a newer op25b added
-            commit_properties=commit,
-            writer_properties=properties(rows.schema.names),
-        )
-        self.committed(table)
+        schema = rows.schema  # a reader that has been read has none any more
+        self.add(table, schema, self._written(table, rows), transactions)
 
     def _written(self, table: str, rows: Rows) -> list[Part]:
-        """The rows as new files of a table by day; nothing of them stays where they end in an error."""
+        """The rows as new files of a table; nothing of them stays where they end in an error."""
         import polars as pl
         from arro3.core import RecordBatchReader
 

@@ -114,8 +114,7 @@ class Writing:
 
             groups = _groups(files)
             coming = started(next(groups, []))
-            if any(schema.raw_table(TABLE_OF[file.format.kind]).partitioned for file in files):
-                parts.load()
+            parts.load()
             while coming:
                 jobs = []
                 for job, start in coming:
