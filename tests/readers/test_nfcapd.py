@@ -5,15 +5,22 @@ from __future__ import annotations
 import gzip
 import shutil
 import subprocess
+import tempfile
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import IO
 
+import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from op25b.errors import InputError, MissingDependencyError
 from op25b.readers import choose
 from op25b.readers.base import Source
-from op25b.readers.flows import nfcapd
+from op25b.readers.flows import nfcapd, nffile
 from tests.conftest import require
 from tests.readers.reading import Result, collect
 from tests.support.ipfix import Flow, write_nfcapd
@@ -66,37 +73,77 @@ def test_records_on_mail_ports(capture: Path) -> None:
     assert choose(capture, "flows")[1] == "nfdump magic 0xA50C, layout version 2"
 
 
-def test_a_large_file_is_printed_by_two(capture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def large(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, ...]]:
+    """Make all files large ones; with which options nfdump was asked to print records."""
+    printed: list[tuple[str, ...]] = []
+    printing = nfcapd._printed
+
+    def noted(ours: IO[bytes], *options: str) -> Iterator[bytes]:
+        printed.append(options)
+        return printing(ours, *options)
+
     monkeypatch.setattr(nfcapd, "_LARGE_BYTES", 0)
+    monkeypatch.setattr(nfcapd, "_printed", noted)
+    return printed
+
+
+def test_the_records_of_a_large_file_are_not_printed(capture: Path, large: list[tuple[str, ...]]) -> None:
     result = read(capture)
     assert table(result) == EXPECTED
     assert (result.read, result.kept, result.filtered) == (6, 4, 2)
+    assert large == [("-c", "1000")]
 
 
-def test_an_address_that_the_exporters_number_tells_is_not_printed(
-        tmp_path: Path, capture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = write_nfcapd(tmp_path, FLOWS, ["-s", "100"], ["127.0.0.1", "127.0.0.2", "127.0.0.3"])
-    whole = read(path)
-    printed: list[list[str]] = []
-    printing = nfcapd._printing
-    monkeypatch.setattr(nfcapd, "_LARGE_BYTES", 0)
-    monkeypatch.setattr(nfcapd, "_printing",
-                        lambda ours, names, part: printed.append([*names]) or printing(ours, names, part))
-    short = read(path)
-    assert [name for names in printed for name in names if name == "exporter"] == []
-    assert sorted(map(str, short.facts())) == sorted(map(str, whole.facts()))
-    assert Counter(row["exporter"] for row in short.facts()) == {f"127.0.0.{n}": 4 for n in (1, 2, 3)}
+@pytest.mark.parametrize("options", [(), ("-s", "100"), ("-z",), ("-e",)])
+def test_they_are_as_printed(tmp_path: Path, capture: Path, large: list[tuple[str, ...]], options: tuple[str, ...],
+                             monkeypatch: pytest.MonkeyPatch) -> None:
+    mapped = Flow("2026-11-24 03:00:04", "2026-11-24 03:00:05.001", "::ffff:198.18.0.9", 1, "2001:db8::25", 25, "SPA")
+    path = write_nfcapd(tmp_path, [*FLOWS, mapped], options, ["127.0.0.1", "127.0.0.2", "127.0.0.3"])
+    unpacked = read(path)
+    assert large == [("-c", "1000")]
+    monkeypatch.setattr(nfcapd, "_LARGE_BYTES", 2**20)
+    assert unpacked.facts() == read(path).facts()
+    assert Counter(row["exporter"] for row in unpacked.facts()) == {f"127.0.0.{n}": 5 for n in (1, 2, 3)}
+
+
+def test_what_nfdump_says_otherwise_is_printed(
+        capture: Path, large: list[tuple[str, ...]], monkeypatch: pytest.MonkeyPatch) -> None:
+    flows = nffile.flows
+    monkeypatch.setattr(nffile, "flows", lambda file: (frame.with_columns(tcp_flags=pl.lit(2, pl.Int64))
+                                                       for frame in flows(file)))
+    assert table(read(capture)) == EXPECTED
+    assert large == [("-c", "1000"), ()]
+
+
+@pytest.mark.parametrize("options", [["-z"], ["-j"], ["-y"]])
+def test_a_compressed_file_is_unknown(tmp_path: Path, capture: Path, options: list[str]) -> None:
+    with write_nfcapd(tmp_path, FLOWS, options).open("rb") as file, pytest.raises(nffile.UnknownError):
+        nffile.totals(file)
+
+
+@given(st.data())
+def test_no_damage_is_more_than_unknown(capture: Path, data: st.DataObject) -> None:
+    content = bytearray(capture.read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    with tempfile.TemporaryFile() as file:
+        file.write(content[: data.draw(st.integers(1, len(content)))])
+        file.flush()
+        with suppress(nffile.UnknownError):
+            nffile.totals(file)
+            assert sum(frame.height for frame in nffile.flows(file)) == nffile.totals(file).flows
 
 
 def test_exporters_of_joined_files_may_share_a_number(
-        tmp_path: Path, capture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        tmp_path: Path, capture: Path, large: list[tuple[str, ...]]) -> None:
     for number in (1, 2):
         write_nfcapd(tmp_path / str(number), FLOWS, (), [f"127.0.0.{number}"]).rename(tmp_path / f"nfcapd.{number}")
         (tmp_path / str(number)).rmdir()
     joined = tmp_path.parent / f"{tmp_path.name}-joined"
     subprocess.run(["nfdump", "-q", "-R", str(tmp_path), "-w", str(joined)], check=True, stdout=subprocess.DEVNULL)
-    monkeypatch.setattr(nfcapd, "_LARGE_BYTES", 0)
     assert Counter(row["exporter"] for row in read(joined).facts()) == {"127.0.0.1": 4, "127.0.0.2": 4}
+    assert large[-1] == ()
 
 
 @pytest.mark.parametrize("option", ["-z", "-j", "-y"])
@@ -136,9 +183,13 @@ def test_what_flags_prove(tmp_path: Path, flags: str, answers: bool, proven: boo
     assert read(write_nfcapd(tmp_path, [flow])).rows("established") == [(proven,)]
 
 
-def test_no_flows(tmp_path: Path, capture: Path) -> None:
+@pytest.mark.parametrize("size", [0, 2**20])
+def test_no_flows(tmp_path: Path, capture: Path, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nfcapd, "_LARGE_BYTES", size)
     result = read(write_nfcapd(tmp_path, []))
     assert (result.read, result.kept, result.rejected) == (0, 0, [])
+    result = read(write_nfcapd(tmp_path / "other", FLOWS[4:5]))
+    assert (result.read, result.kept, result.filtered) == (1, 0, 1)
 
 
 @pytest.mark.parametrize("name", ["with blank", "a:b", "$(touch x);'\"&|", "-r", "日本"])

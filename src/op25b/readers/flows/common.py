@@ -49,10 +49,11 @@ def finish(frame: pl.DataFrame, what: str) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Split parsed flow records into (good rows in canonical form, rejected rows).
 
     `frame` has `record` (its number in the file), src_ip, dst_ip, times, ports, protocol, packets, bytes,
-    tcp_flags, sampling_interval; it may have `problem` (why a record is none, else NULL) and `established`, where the
-    format says more than flags do.
+    tcp_flags, sampling_interval; it may have `problem` (why a record is none, else NULL), `established`, where the
+    format says more than flags do, and the numbers of its addresses, where these are canonical.
     """
-    frame = numbered_ips(frame, {"src_ip": "src", "dst_ip": "dst"})
+    if "src_low" not in frame.columns:
+        frame = numbered_ips(frame, {"src_ip": "src", "dst_ip": "dst"})
     missing = pl.any_horizontal(pl.col(c).is_null() for c in _NEEDED)
     backwards = (pl.col("last_seen") < pl.col("first_seen")).fill_null(value=False)
     known = pl.col("problem").is_not_null() if "problem" in frame.columns else pl.lit(value=False)

@@ -15,15 +15,17 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO
 
 import polars as pl
 
 from op25b.errors import InputError, MissingDependencyError, StoppedError
-from op25b.readers.base import Batch, Format, Head, Source, rejects
+from op25b.readers.base import Batch, Format, Head, Source, numbered_ips, rejects
+from op25b.readers.flows import nffile
 from op25b.readers.flows.common import TCP, finish, flag_bits
 from op25b.readers.text import ahead, chunks, compression, opened, readable
 from op25b.settings import MAIL_PORTS
@@ -39,8 +41,6 @@ _SECONDS = {"first", "duration", "received"}
 _TYPES: dict[str, pl.DataType] = {
     name: pl.String() if name in _TEXT else pl.Float64() if name in _SECONDS else pl.Int64() for name in FIELDS
 }
-# Of many records an exporter's address is not printed where its number tells it.
-_SHORT = {name: dtype for name, dtype in _TYPES.items() if name != "exporter"}
 PORT_FILTER = f"proto tcp and port in [ {' '.join(map(str, MAIL_PORTS))} ]"
 _TROUBLE = re.compile(r"error|short read|corrupt|unknown|not a nfdump|failed|unable", re.IGNORECASE)
 _EXPORTER = re.compile(r"^SysID: (\d+),(?: IP: +([0-9.]+),)?")
@@ -69,23 +69,22 @@ def read(source: Source) -> Iterator[Batch]:
                              "remove it; nfcapd was killed, or had no room, when it was to write it")
         return
     with _plain(source) as file, tempfile.TemporaryFile() as ours:
-        total = _records(file)
+        total = _totals(file)
         complaint = _picked(file, ours)
         # Exporters are written along with the records; looked for in the whole file they take a third of the time.
         exporters = _exporters(ours)
-        large = os.fstat(ours.fileno()).st_size > _LARGE_BYTES
-        types = _SHORT if large and _named(ours, exporters) else _TYPES
         seen = 0
-        for data in _printed(ours, types, _halves(ours) if large else [""]):
-            batch = _batch(data, types, seen, exporters, source.sampling_interval)
+        for frame in _unpacked(ours, exporters) or map(_columns, _printed(ours)):
+            batch = _batch(frame, seen, exporters, source.sampling_interval)
             seen += batch.rows_read
             yield batch
-        if seen != _records(ours):
+        picked = _totals(ours)
+        if picked is None or seen != picked.flows:
             raise _trouble(source, "it printed other than all records")
         if complaint or total is None:
             raise _trouble(source, complaint or "it has no flow count at its end")
         # The rest of the file are flows on other ports, which nfdump's filter left out.
-        yield Batch(FORMAT.table.empty(), total - seen, 0, rejects([]))
+        yield Batch(FORMAT.table.empty(), total.flows - seen, 0, rejects([]))
 
 
 @contextmanager
@@ -130,11 +129,12 @@ def _asked(file: IO[bytes], *arguments: str, also: IO[bytes] | None = None) -> s
     return done
 
 
-def _records(file: IO[bytes]) -> int | None:
-    """Number of flow records in the file, all ports, by the statistics at its end; None when those are damaged."""
+def _totals(file: IO[bytes]) -> nffile.Totals | None:
+    """What the file has in all, all ports, by the statistics at its end; None when those are damaged."""
     done = _asked(file, "-I", "-r", _name(file))
-    found = re.search(r"^Flows: (\d+)$", done.stdout, re.MULTILINE)
-    return None if found is None or done.returncode or _TROUBLE.search(done.stderr) else int(found[1])
+    found = [re.search(rf"^{name}: (\d+)$", done.stdout, re.MULTILINE) for name in ("Flows", "Packets", "Bytes")]
+    numbers = [int(number[1]) for number in found if number]
+    return None if len(numbers) < 3 or done.returncode or _TROUBLE.search(done.stderr) else nffile.Totals(*numbers)
 
 
 @dataclass
@@ -185,33 +185,49 @@ def _picked(file: IO[bytes], ours: IO[bytes]) -> str:
     return complaint.replace(_name(file), "the file").strip()
 
 
-def _printed(ours: IO[bytes], names: Iterable[str], parts: Sequence[str]) -> Iterator[bytes]:
-    """What nfdump prints of the picked records, each part by a process of its own."""
-    with ExitStack() as processes:
-        printing = [ahead(_lines(processes.enter_context(_printing(ours, names, part)))) for part in parts]
-        for turn in itertools.zip_longest(*printing):
-            yield from (data for data in turn if data is not None)
+def _unpacked(ours: IO[bytes], exporters: dict[int, _Exporter]) -> Iterator[pl.DataFrame] | None:
+    """The picked records as `_columns` gives them, quicker than printed; None where they are to be printed.
+
+    They are where they are few, and where what this project makes of the file is not in all what nfdump says of it:
+    its totals, its exporters, and each field of the first records.
+    """
+    if os.fstat(ours.fileno()).st_size < _LARGE_BYTES:
+        return None
+    with ThreadPoolExecutor(2) as pool:
+        named = pool.submit(_named, ours, exporters)
+        printed = pool.submit(lambda: pl.concat(map(_columns, _printed(ours, "-c", str(_SAMPLE)))))
+        try:
+            known = nffile.totals(ours) == _totals(ours) and named.result()
+        except nffile.UnknownError:
+            return None
+        if not known:
+            return None
+        same = numbered_ips(printed.result(), {"src_ip": "src", "dst_ip": "dst"}).drop("exporter")
+    frames = _read(ours)
+    first = next(frames, None)
+    if first is None or not first.head(same.height).select(same.columns).equals(same):
+        return None
+    return itertools.chain([first], frames)
 
 
-def _halves(ours: IO[bytes]) -> list[str]:
-    """Filters of two parts of many records, to be printed at the same time: printing is most of the work."""
-    port = _middle(ours)
-    return [f"src port > {port} or dst port > {port}", f"not (src port > {port} or dst port > {port})"]
+def _read(ours: IO[bytes]) -> Iterator[pl.DataFrame]:
+    for flows in nffile.flows(ours):
+        yield flows.select(
+            *[_moment(pl.col(name)).alias(column) for name, column in (
+                ("first", "first_seen"), ("last", "last_seen"), ("received", "received"))],
+            *[pl.col(name).cast(pl.Int32) for name in ("src_port", "dst_port")], "packets", "bytes",
+            *[pl.col(name).cast(pl.Int16).replace(0, None) for name in ("tcp_flags", "forwarding_status")],
+            "exporter_id", "src_ip", "dst_ip", "src_high", "src_low", "dst_high", "dst_low")
 
 
-def _middle(ours: IO[bytes]) -> int:
-    """About half of the records are of clients with ports above this one."""
-    text = _asked(ours, "-r", _name(ours), "-q", "-N", "-c", str(_SAMPLE), "-o", "fmt:%sp,%dp").stdout
-    ports = sorted(max(map(int, line.split(","))) for line in text.splitlines())
-    return ports[len(ports) // 2]
-
-
-def _printing(ours: IO[bytes], names: Iterable[str], part: str) -> subprocess.Popen[bytes]:
-    layout = "fmt:" + ",".join(FIELDS[name] for name in names)
-    command = _command("-r", _name(ours), "-q", "-N", "-6", "-o", layout, *([part] if part else []))
+def _printed(ours: IO[bytes], *options: str) -> Iterator[bytes]:
+    """What nfdump prints of the picked records."""
+    layout = "fmt:" + ",".join(FIELDS.values())
     environment = {**os.environ, "TZ": "UTC", "LC_ALL": "C"}
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
-                            env=environment, pass_fds=(ours.fileno(),), pipesize=_PIPE_BYTES)
+    with subprocess.Popen(_command("-r", _name(ours), "-q", "-N", "-6", "-o", layout, *options),
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL, env=environment,
+                          pass_fds=(ours.fileno(),), pipesize=_PIPE_BYTES) as process:
+        yield from ahead(_lines(process))
 
 
 def _lines(process: subprocess.Popen[bytes]) -> Generator[bytes, None, None]:
@@ -226,40 +242,54 @@ def _trouble(source: Source, complaint: str) -> InputError:
                       "the file may be damaged or still being written; copy it again")
 
 
-def _batch(data: bytes, types: dict[str, pl.DataType], seen: int, exporters: dict[int, _Exporter],
-           default: int | None) -> Batch:
+def _columns(data: bytes) -> pl.DataFrame:
+    """The columns of printed records."""
     # fmt: pads with blanks; without them Polars reads numbers as such, and what is none becomes NULL.
-    text = pl.read_csv(data.translate(None, b" "), has_header=False, schema=types, quote_char=None,
+    text = pl.read_csv(data.translate(None, b" "), has_header=False, schema=_TYPES, quote_char=None,
                        truncate_ragged_lines=True, ignore_errors=True)
     distinct = text["flags"].unique().drop_nulls()
     bits = pl.Series([flag_bits(flags) for flags in distinct], dtype=pl.Int16)
-    exporter = pl.col("exporter_id")
-    address = pl.col("exporter") if "exporter" in types else exporter.replace_strict(
-        list(exporters), [each.address for each in exporters.values()], default=None, return_dtype=pl.String)
-    intervals = {number: each.interval for number, each in exporters.items() if each.intervals}
-    known = exporter.replace_strict(list(intervals), list(intervals.values()), default=default, return_dtype=pl.Int32)
-    # What nfcapd multiplied is divided again.
-    factors = [interval or 1 for interval in intervals.values()]
-    factor = exporter.replace_strict(list(intervals), factors, default=1, return_dtype=pl.Int64)
-    frame = text.select(
-        pl.int_range(seen + 1, seen + text.height + 1).alias("record"),
+    return text.select(
         _time(pl.col("first")).alias("first_seen"), _time(pl.col("first") + pl.col("duration")).alias("last_seen"),
         _time(pl.col("received")).alias("received"), "src_ip", "dst_ip",
-        *[pl.col(c).cast(pl.Int32, strict=False) for c in ("src_port", "dst_port")], pl.lit(TCP).alias("protocol"),
-        *[pl.col(c) // factor if intervals else pl.col(c) for c in ("packets", "bytes")],
+        *[pl.col(c).cast(pl.Int32, strict=False) for c in ("src_port", "dst_port")], "packets", "bytes",
         pl.col("flags").replace_strict(distinct, bits, default=None).alias("tcp_flags"),
-        (known if intervals else pl.lit(default, pl.Int32)).alias("sampling_interval"),
-        address.alias("exporter"),
         # 0 means that the exporter sent none (RFC 7270: 0 is "unknown").
         pl.col("forwarding_status").cast(pl.Int16, strict=False).replace(0, None),
+        "exporter", "exporter_id",
     )
+
+
+def _batch(records: pl.DataFrame, seen: int, exporters: dict[int, _Exporter], default: int | None) -> Batch:
+    number = pl.col("exporter_id")
+    if "exporter" not in records.columns:
+        records = records.with_columns(number.replace_strict(
+            list(exporters), [each.address for each in exporters.values()], default=None, return_dtype=pl.String)
+            .alias("exporter"))
+    intervals = {number: each.interval for number, each in exporters.items() if each.intervals}
+    if intervals:
+        known = number.replace_strict(list(intervals), list(intervals.values()), default=default,
+                                      return_dtype=pl.Int32)
+        # What nfcapd multiplied is divided again.
+        factors = [interval or 1 for interval in intervals.values()]
+        factor = number.replace_strict(list(intervals), factors, default=1, return_dtype=pl.Int64)
+        records = records.with_columns(known.alias("sampling_interval"), *[pl.col(c) // factor for c in (
+            "packets", "bytes")])
+    else:
+        records = records.with_columns(pl.lit(default, pl.Int32).alias("sampling_interval"))
+    frame = records.drop("exporter_id").with_columns(
+        pl.int_range(seen + 1, seen + records.height + 1).alias("record"), pl.lit(TCP).alias("protocol"))
     good, bad = finish(frame, "flow record")
-    return Batch(good, text.height, good.height, bad)
+    return Batch(good, records.height, good.height, bad)
 
 
 def _time(seconds: pl.Expr) -> pl.Expr:
     """Seconds since 1970, exact to the millisecond."""
-    return pl.from_epoch((seconds * 1000).round().cast(pl.Int64, strict=False), time_unit="ms").cast(pl.Datetime("us"))
+    return _moment((seconds * 1000).round().cast(pl.Int64, strict=False))
+
+
+def _moment(milliseconds: pl.Expr) -> pl.Expr:
+    return pl.from_epoch(milliseconds, time_unit="ms").cast(pl.Datetime("us"))
 
 
 FORMAT = Format("nfcapd", "flows", recognise, read)
