@@ -27,7 +27,7 @@ import polars as pl
 from op25b.lake import Lake
 from op25b.readers.flows import nfcapd
 from op25b.settings import MAIL_PORTS
-from tests.benchmarks.measuring import Run, ingested, measured, show
+from tests.benchmarks.measuring import Run, in_turns, ingested, measured, show
 from tests.support.ipfix import messages
 
 DISTINCT = 1_000_000  # flows a nfcapd file is made of, as often as needed
@@ -99,9 +99,9 @@ def capture(directory: Path, flows: int) -> Path:
         time.sleep(1)
         process.terminate()
         process.wait()
-    (part,) = parts.glob("nfcapd.2*")
-    for number in range(1, max(1, flows // DISTINCT)):
-        shutil.copy(part, parts / f"{part.name}{number:02d}")
+    for part in list(parts.glob("nfcapd.2*")):  # two of them where an hour began meanwhile
+        for number in range(1, max(1, flows // DISTINCT)):
+            shutil.copy(part, parts / f"{part.name}{number:02d}")
     path = directory / "nfcapd.all"
     subprocess.run(["nfdump", "-q", "-y", "-R", str(parts), "-w", str(path)], check=True, stdout=subprocess.DEVNULL)
     shutil.rmtree(parts)
@@ -263,8 +263,8 @@ WHERE proto = 'tcp' AND ("id.orig_p" IN ({PORTS}) OR "id.resp_p" IN ({PORTS}))
 def compared(directory: Path, what: str, path: Path, query: str, extra: str) -> None:
     """Both sides on one text file; they must keep the same number of rows."""
     target = directory / "peer.parquet"
-    theirs = measured(sys.executable, "-c", PEER, str(path), str(target), query)
-    ours = ingested(directory, "flows", path, extra)
+    theirs, ours = in_turns(lambda: measured(sys.executable, "-c", PEER, str(path), str(target), query),
+                            lambda: ingested(directory, "flows", path, extra))
     rows = pl.scan_parquet(target).select(pl.len()).collect().item()
     show_both(f"{what}, {path.stat().st_size / 2**20:,.0f} MiB, {rows:,} kept", "DuckDB", directory, rows, ours, theirs)
 
@@ -298,8 +298,8 @@ def captured(directory: Path, count: int) -> None:
     path = capture(directory, count)
     layout = "fmt:" + ",".join(nfcapd.FIELDS.values())
     command = ["nfdump", "-q", "-N", "-6", "-r", str(path), "-o", layout, nfcapd.PORT_FILTER]
-    theirs = measured(*command)
-    ours = ingested(directory, "flows", path, "sampling_interval = 1")
+    theirs, ours = in_turns(lambda: measured(*command),
+                            lambda: ingested(directory, "flows", path, "sampling_interval = 1"))
     real = int(subprocess.run(["nfdump", "-I", "-r", str(path)], capture_output=True, text=True, check=True)
                .stdout.split("Flows: ")[1].split()[0])
     rows = int(subprocess.run(["wc", "-l"], stdin=subprocess.Popen(command, stdout=subprocess.PIPE).stdout,

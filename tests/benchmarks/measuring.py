@@ -9,6 +9,7 @@ import functools
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,6 +27,9 @@ _, status, usage = os.wait4(process.pid, 0)
 seconds = time.perf_counter() - began
 print(os.waitstatus_to_exitcode(status), seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 """
+
+
+ROUNDS = 3
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,12 @@ def measured(*command: str, shell: bool = False) -> Run:
     if int(status):
         raise SystemExit(f"{command[0]} failed: exit status {status}")
     return Run(float(seconds), float(cpu), float(memory))
+
+
+def in_turns(*sides: Callable[[], Run]) -> list[Run]:
+    """The quickest of some runs of each side, which take turns: what else a machine does makes a run only slower."""
+    rounds = [[side() for side in sides] for _ in range(ROUNDS)]
+    return [min(runs, key=lambda run: run.seconds) for runs in zip(*rounds, strict=True)]
 
 
 @functools.cache
