@@ -45,5 +45,5 @@ class Memo:
         if made.rows is None or new.len():
             fresh = self._make(new.cat.to(made.kind).cast(pl.String))
             made.rows = fresh if made.rows is None else pl.concat([made.rows, fresh], rechunk=True)
-        wanted = pl.col(columns) if columns else pl.all()
-        return made.rows.select(wanted.gather(pl.lit(codes)))
+        # To take rows of a frame is several times as quick as the expression `gather`.
+        return (made.rows.select(columns) if columns else made.rows)[codes]

@@ -57,7 +57,7 @@ Many = BeforeValidator(_as_list)
 class Settings(BaseModel):
     """Base of all settings tables: frozen, and unknown keys are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, defer_build=True)
 
 
 class Site(Settings):

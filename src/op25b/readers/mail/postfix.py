@@ -120,11 +120,12 @@ def recognise(head: Head) -> str | None:
 
 
 def read(source: Source, block_bytes: int = BLOCK_BYTES) -> Iterator[Batch]:
-    """Yield the events of a log, in file order; a block's are made while those of the one before it are used."""
-    return ahead(_read(source, block_bytes))
+    """Yield the events of a log, in file order; a block is accounted for while the events of the next one are made."""
+    for events, lines in ahead(_read(source, block_bytes)):
+        yield account(events, lines.count, lines.bad, lines.frame, lines.first_line, source.known_lines)
 
 
-def _read(source: Source, block_bytes: int) -> Generator[Batch, None, None]:
+def _read(source: Source, block_bytes: int) -> Generator[tuple[Events, syslog.Lines], None, None]:
     logins, dovecot, numbers = Logins(), Dovecot(), itertools.count()
 
     def services(processes: pl.DataFrame) -> pl.DataFrame:
@@ -138,7 +139,7 @@ def _read(source: Source, block_bytes: int) -> Generator[Batch, None, None]:
             events: Events = [*_events(ours, logins), *dovecot.events(theirs.drop("daemon", "port", "process"))]
         else:
             events = _events(lines.frame, logins)
-        yield account(events, lines.count, lines.bad, lines.frame, lines.first_line, source.known_lines)
+        yield events, lines
 
 
 def _services(processes: pl.DataFrame) -> pl.DataFrame:
