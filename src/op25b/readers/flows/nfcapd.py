@@ -195,17 +195,17 @@ def _unpacked(ours: IO[bytes], exporters: dict[int, _Exporter]) -> Iterator[pl.D
         return None
     with ThreadPoolExecutor(2) as pool:
         named = pool.submit(_named, ours, exporters)
-        printed = pool.submit(lambda: pl.concat(map(_columns, _printed(ours, "-c", str(_SAMPLE)))))
+        printed = pool.submit(lambda: b"".join(_printed(ours, "-c", str(_SAMPLE))))
         try:
             known = nffile.totals(ours) == _totals(ours) and named.result()
         except nffile.UnknownError:
             return None
-        if not known:
-            return None
-        same = numbered_ips(printed.result(), {"src_ip": "src", "dst_ip": "dst"}).drop("exporter")
     frames = _read(ours)
     first = next(frames, None)
-    if first is None or not first.head(same.height).select(same.columns).equals(same):
+    if not known or first is None or not printed.result():
+        return None
+    same = numbered_ips(_columns(printed.result()), {"src_ip": "src", "dst_ip": "dst"}).drop("exporter")
+    if not first.head(same.height).select(same.columns).equals(same):
         return None
     return itertools.chain([first], frames)
 
