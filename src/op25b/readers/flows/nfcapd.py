@@ -25,7 +25,6 @@ import polars as pl
 
 from op25b.errors import InputError, MissingDependencyError, StoppedError
 from op25b.readers.base import Batch, Format, Head, Source, numbered_ips, rejects
-from op25b.readers.flows import nffile
 from op25b.readers.flows.common import TCP, finish, flag_bits
 from op25b.readers.text import ahead, chunks, compression, opened, readable
 from op25b.settings import MAIL_PORTS
@@ -79,12 +78,12 @@ def read(source: Source) -> Iterator[Batch]:
             seen += batch.rows_read
             yield batch
         picked = _totals(ours)
-        if picked is None or seen != picked.flows:
+        if picked is None or seen != picked[0]:
             raise _trouble(source, "it printed other than all records")
         if complaint or total is None:
             raise _trouble(source, complaint or "it has no flow count at its end")
         # The rest of the file are flows on other ports, which nfdump's filter left out.
-        yield Batch(FORMAT.table.empty(), total.flows - seen, 0, rejects([]))
+        yield Batch(FORMAT.table.empty(), total[0] - seen, 0, rejects([]))
 
 
 @contextmanager
@@ -129,12 +128,13 @@ def _asked(file: IO[bytes], *arguments: str, also: IO[bytes] | None = None) -> s
     return done
 
 
-def _totals(file: IO[bytes]) -> nffile.Totals | None:
-    """What the file has in all, all ports, by the statistics at its end; None when those are damaged."""
+def _totals(file: IO[bytes]) -> tuple[int, int, int] | None:
+    """Flows, packets and bytes in the file, all ports, by the statistics at its end; None when those are damaged."""
     done = _asked(file, "-I", "-r", _name(file))
-    found = [re.search(rf"^{name}: (\d+)$", done.stdout, re.MULTILINE) for name in ("Flows", "Packets", "Bytes")]
-    numbers = [int(number[1]) for number in found if number]
-    return None if len(numbers) < 3 or done.returncode or _TROUBLE.search(done.stderr) else nffile.Totals(*numbers)
+    found = re.search(r"^Flows: (\d+)$.*^Packets: (\d+)$.*^Bytes: (\d+)$", done.stdout, re.MULTILINE | re.DOTALL)
+    if found is None or done.returncode or _TROUBLE.search(done.stderr):
+        return None
+    return int(found[1]), int(found[2]), int(found[3])
 
 
 @dataclass
@@ -193,6 +193,8 @@ def _unpacked(ours: IO[bytes], exporters: dict[int, _Exporter]) -> Iterator[pl.D
     """
     if os.fstat(ours.fileno()).st_size < _LARGE_BYTES:
         return None
+    from op25b.readers.flows import nffile  # it needs NumPy, which takes a tenth of a second
+
     with ThreadPoolExecutor(2) as pool:
         named = pool.submit(_named, ours, exporters)
         printed = pool.submit(lambda: b"".join(_printed(ours, "-c", str(_SAMPLE))))
@@ -200,7 +202,7 @@ def _unpacked(ours: IO[bytes], exporters: dict[int, _Exporter]) -> Iterator[pl.D
             known = nffile.totals(ours) == _totals(ours) and named.result()
         except nffile.UnknownError:
             return None
-    frames = _read(ours)
+    frames = map(_unpacked_columns, nffile.flows(ours))
     first = next(frames, None)
     if not known or first is None or not printed.result():
         return None
@@ -210,14 +212,13 @@ def _unpacked(ours: IO[bytes], exporters: dict[int, _Exporter]) -> Iterator[pl.D
     return itertools.chain([first], frames)
 
 
-def _read(ours: IO[bytes]) -> Iterator[pl.DataFrame]:
-    for flows in nffile.flows(ours):
-        yield flows.select(
-            *[_moment(pl.col(name)).alias(column) for name, column in (
-                ("first", "first_seen"), ("last", "last_seen"), ("received", "received"))],
-            *[pl.col(name).cast(pl.Int32) for name in ("src_port", "dst_port")], "packets", "bytes",
-            *[pl.col(name).cast(pl.Int16).replace(0, None) for name in ("tcp_flags", "forwarding_status")],
-            "exporter_id", "src_ip", "dst_ip", "src_high", "src_low", "dst_high", "dst_low")
+def _unpacked_columns(flows: pl.DataFrame) -> pl.DataFrame:
+    return flows.select(
+        *[_moment(pl.col(name)).alias(column) for name, column in (
+            ("first", "first_seen"), ("last", "last_seen"), ("received", "received"))],
+        *[pl.col(name).cast(pl.Int32) for name in ("src_port", "dst_port")], "packets", "bytes",
+        *[pl.col(name).cast(pl.Int16).replace(0, None) for name in ("tcp_flags", "forwarding_status")],
+        "exporter_id", "src_ip", "dst_ip", "src_high", "src_low", "dst_high", "dst_low")
 
 
 def _printed(ours: IO[bytes], *options: str) -> Iterator[bytes]:

@@ -43,15 +43,6 @@ class UnknownError(Exception):
 
 
 @dataclass(frozen=True)
-class Totals:
-    """What a file has in all; nfdump counts the same."""
-
-    flows: int = 0
-    packets: int = 0
-    bytes: int = 0
-
-
-@dataclass(frozen=True)
 class _Flows:
     """The flows of a block: header and flow of each, and where its IPv4 and IPv6 addresses are in `data`, or 0."""
 
@@ -62,13 +53,12 @@ class _Flows:
     ipv6: np.ndarray
 
 
-def totals(file: IO[bytes]) -> Totals:
-    """Count the flows. Raises `UnknownError`, after which `flows` does not."""
-    found = Totals()
-    for block in _read(file):
-        packets, octets = (int(block.flow[name].sum()) for name in ("packets", "bytes"))
-        found = Totals(found.flows + len(block.flow), found.packets + packets, found.bytes + octets)
-    return found
+def totals(file: IO[bytes]) -> tuple[int, int, int]:
+    """Count flows, packets and bytes. Raises `UnknownError`, after which `flows` does not."""
+    found = [(len(block.flow), int(block.flow["packets"].sum()), int(block.flow["bytes"].sum()))
+             for block in _read(file)]
+    number, packets, octets = map(sum, zip((0, 0, 0), *found, strict=True))
+    return number, packets, octets
 
 
 def flows(file: IO[bytes]) -> Iterator[pl.DataFrame]:
