@@ -202,7 +202,7 @@ def _unpacked(ours: IO[bytes], exporters: dict[int, _Exporter]) -> Iterator[pl.D
             known = nffile.totals(ours) == _totals(ours) and named.result()
         except nffile.UnknownError:
             return None
-    frames = map(_unpacked_columns, nffile.flows(ours))
+    frames = ahead(_unpacked_columns(flows) for flows in nffile.flows(ours))
     first = next(frames, None)
     if not known or first is None or not printed.result():
         return None
