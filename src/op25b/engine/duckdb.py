@@ -237,13 +237,14 @@ def session(workspace: Workspace, query: str | None = None) -> DuckDBPyConnectio
     """A connection on which every table of the lake can be queried, or at least those that a query names."""
     lake = snapshot(workspace)
     connection = connect(workspace)
-    parameters(connection, workspace)
     views = {name for name, pipeline in pipelines().items() if pipeline.build == "view"}
     views |= {read.name for name in views for read in ingredients(name)}  # other steps mean something on one day only
     stored = {name for name, pipeline in pipelines().items() if pipeline.stored}
     every = {*schema.RAW, *stored, *views, *PARAMETERS}
     named = None if query is None else _named(connection, query, every)
     wanted = every if named is None else _behind(named)
+    if any(name not in schema.RAW and (name not in stored or lake.version(name) is None) for name in wanted):
+        parameters(connection, workspace)
     for table in schema.RAW:
         if table in wanted:
             _view_or_error(connection, lake, table)
