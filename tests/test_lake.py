@@ -131,6 +131,13 @@ def test_replace_makes_the_whole_table_anew(tmp_path: Path) -> None:
     assert (held(lake), lake.version("t")) == ([3], 1)
 
 
+def test_replace_makes_all_days_anew(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    for days in ([ONE, TWO], [TWO]):
+        lake.replace("d", pl.DataFrame({"day": days, "n": range(len(days))}).to_arrow())
+    assert (lake.days("d"), lake.rows("d"), lake.partitioned("d")) == ([TWO], 1, True)
+
+
 def test_one_writer_at_a_time(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
     with lake.writing("ingest"), pytest.raises(LakeError, match="op25b ingest"), lake.writing("build"):

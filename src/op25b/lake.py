@@ -12,7 +12,7 @@ import fcntl
 import json
 import os
 import re
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -244,16 +244,10 @@ class Lake:
 
     def replace(self, table: str, rows: Rows) -> None:
         """Replace the whole table in one commit."""
-        from deltalake import write_deltalake
-
-        write_deltalake(
-            self._uri(table),
-            rows,
-            mode="overwrite",
-            schema_mode="overwrite",
-            writer_properties=properties(rows.schema.names, measured=None),
-        )
-        self.committed(table)
+        schema = rows.schema
+        parts = self._written(table, rows)
+        days = {part.day for part in parts if part.day is not None}
+        self.put(table, schema, parts, sorted({*days, *self.days(table)}) if "day" in schema.names else None)
 
     def part_path(self, table: str, day: date | None) -> Path:
         """Where a new file of a table's day, or of a table made as a whole, is to be written before `put`."""
@@ -263,7 +257,8 @@ class Lake:
         directory.mkdir(parents=True, exist_ok=True)
         return directory / f"part-{uuid4()}.parquet"
 
-    def put(self, table: str, schema: pa.Schema, parts: Sequence[Part], days: Sequence[date] | None = None) -> None:
+    def put(self, table: str, schema: pa.Schema | arro3.core.Schema, parts: Sequence[Part],
+            days: Sequence[date] | None = None) -> None:
         """Put files already written in the place of the given days, or of the whole table, in one commit.
 
         `schema` is that of the table, `day` included. Where the columns changed (another version of op25b wrote the
@@ -385,17 +380,17 @@ class Lake:
             os.close(descriptor)
 
 
-def properties(columns: Sequence[str], measured: Container[str] | None = TIMES) -> WriterProperties:
-    """How Parquet files are written, with statistics of the columns `measured` or of all.
+def properties(columns: Sequence[str]) -> WriterProperties:
+    """How delta-rs is to write Parquet files.
 
     Compression beyond level 1 costs more time than it saves space. Statistics go into the log as well, which is kept
-    longer than the rows; so those of raw tables say when, and never who.
+    longer than the rows; so they say when, and never who.
     """
     from deltalake import ColumnProperties, WriterProperties
 
     each = {
         name: ColumnProperties(dictionary_enabled=name not in MOSTLY_DISTINCT,
-                               statistics_enabled=None if measured is None or name in measured else "NONE")
+                               statistics_enabled=None if name in TIMES else "NONE")
         for name in columns
     }
     return WriterProperties(compression="ZSTD", compression_level=1, max_row_group_size=GROUP_ROWS,

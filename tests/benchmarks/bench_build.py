@@ -53,6 +53,10 @@ RELAYS, PROVIDERS = 16, 200
 SYN, ACK, PSH, FIN = 2, 16, 8, 1
 
 
+Count = Callable[[], int]
+"""Counts, after the time is taken, the flow records of what was made."""
+
+
 def _addresses(base: int, count: int) -> tuple[pl.Series, pl.Series]:
     """Canonical text and number (flow.src_low) of `count` IPv4 addresses from `base` on."""
     numbers = range(base, base + count)
@@ -156,7 +160,7 @@ def _flows(random: np.random.Generator, day: date, pairs: int, lines: tuple[pl.S
     return schema.FLOW.conform(pl.concat([out, back], how="vertical_relaxed").sort("first_seen"))
 
 
-def run_build(root: Path) -> int:
+def run_build(root: Path) -> Count:
     """Build what is out of date; prints seconds by the clock and of all cores per table, and up to `sender_day`."""
     shown: dict[str, tuple[float, float]] = {}
     last: list[tuple[str, float, float]] = []
@@ -174,7 +178,8 @@ def run_build(root: Path) -> int:
     tables = ", ".join(f"{name} {wall:.1f}/{cpu:.1f}" for name, (wall, cpu) in shown.items() if cpu >= 0.1)
     sys.stdout.write(f"  s/CPU s: {tables}\n  up to sender_day: {wall:.2f} s, {cpu:.2f} s CPU\n")
     sys.stdout.flush()
-    return _sum(root, "SELECT sum(flows)::BIGINT FROM peer_day WHERE attribution = 'attributed' AND direction = 'out'")
+    attributed = "SELECT sum(flows)::BIGINT FROM peer_day WHERE attribution = 'attributed' AND direction = 'out'"
+    return lambda: _sum(root, attributed)
 
 
 def _needed(table: str) -> set[str]:
@@ -243,13 +248,13 @@ GROUP BY ALL
 """
 
 
-def run_by_hand(root: Path) -> int:
+def run_by_hand(root: Path) -> Count:
     """`sender_day` by one query over the same files, written as a Parquet file."""
     made = engine.quoted(str(root / "by_hand.parquet"))
     connection = engine.session(Workspace.load(root))
     connection.execute(f"COPY ({HAND_WRITTEN}) TO {made} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)")
     connection.close()
-    return _flows_in(root / "by_hand.parquet")
+    return lambda: _flows_in(root / "by_hand.parquet")
 
 
 def _flows_in(file: Path) -> int:
@@ -259,7 +264,7 @@ def _flows_in(file: Path) -> int:
     return flows
 
 
-def run_by_polars(root: Path) -> int:
+def run_by_polars(root: Path) -> Count:
     """The same as a lazy Polars query on its streaming engine."""
     lake = Lake(root / "lake")
     mail = pl.col("dst_port").is_in([25, 110, 143, 465, 587, 993, 995])
@@ -294,7 +299,7 @@ def run_by_polars(root: Path) -> int:
         destinations=pl.col("server").n_unique()).join(burst, on=keys)
     made = root / "by_polars.parquet"
     sums.sink_parquet(made, compression="zstd", compression_level=1, engine="streaming")
-    return _flows_in(made)
+    return lambda: _flows_in(made)
 
 
 def late_file(root: Path) -> None:
@@ -310,14 +315,14 @@ def late_file(root: Path) -> None:
     lake.append("source_file", schema.SOURCE_FILE.conform(source).to_arrow(), [])
 
 
-def _measured(function: Callable[[Path], int], root: Path) -> tuple[int, float, float, float]:
+def _measured(function: Callable[[Path], Count], root: Path) -> tuple[int, float, float, float]:
     started, cpu = time.perf_counter(), _cpu()
-    flows = function(root)
-    return (flows, time.perf_counter() - started, _cpu() - cpu,
-            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+    count = function(root)
+    seconds, cpu, peak = time.perf_counter() - started, _cpu() - cpu, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return count(), seconds, cpu, peak / 2**20
 
 
-def measure(function: Callable[[Path], int], root: Path) -> tuple[int, float, float, float]:
+def measure(function: Callable[[Path], Count], root: Path) -> tuple[int, float, float, float]:
     """(flow records attributed, seconds, CPU seconds, peak memory in GiB) of a function in a new process."""
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
         return pool.submit(_measured, function, root).result()
@@ -360,9 +365,10 @@ def main() -> None:
                          f"{day / full:.3f} of the whole\n")
 
 
-def run_nothing(root: Path) -> int:
+def run_nothing(root: Path) -> Count:
     """A build with nothing to do."""
-    return len(build(Workspace.load(root)))
+    built = build(Workspace.load(root))
+    return lambda: len(built)
 
 
 if __name__ == "__main__":

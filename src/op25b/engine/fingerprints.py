@@ -46,7 +46,10 @@ class Fingerprints:
         # Columns that came with a later op25b are only in later files; files are in no order.
         accounts = pl.scan_parquet(files, glob=False, missing_columns="insert", extra_columns="ignore") if files else (
             schema.SOURCE_FILE.empty().lazy())
-        self._files = accounts.select(_ACCOUNT).collect()
+        kept = accounts.select(_ACCOUNT).filter(pl.col("rows_kept") > 0).sort("sha256").collect()
+        self._files: dict[str, list[tuple[str, datetime | None, datetime | None]]] = {
+            str(kind): list(files.select("sha256", "first", "last").iter_rows())
+            for (kind,), files in kept.group_by("kind", maintain_order=True)}
         config = workspace.config
         networks = json.dumps(config.networks.model_dump(mode="json"))
         self._settings = {"network": networks, "destination_network": destination_networks(workspace).write_json(),
@@ -78,7 +81,7 @@ class Fingerprints:
                           if key[0] != "lease" or not key[1].startswith(_CONTENT)}
             with connect() as connection:
                 self._lease_contents(connection, self.days)
-        elif pipeline.build == "whole":
+        elif pipeline.build == "whole" and any(pipeline.name in each.reads for each in pipelines().values()):
             digest = f"SELECT count(*), sum(hash(t)) FROM \"{pipeline.name}\" AS t"  # noqa: S608  # our own name
             with connect() as connection:
                 self._made[pipeline.name, _CONTENT] = str(connection.execute(digest).fetchall()[0])
@@ -141,10 +144,10 @@ class Fingerprints:
 
     def _touching(self, raw: str, between: tuple[datetime, datetime] | None) -> list[str]:
         """Hashes of the input files with rows in a raw table, those of a span of time only where one is given."""
-        files = self._files.filter((pl.col("kind") == _KIND_OF[raw]) & (pl.col("rows_kept") > 0))
-        if between is not None and raw in {"flow", "mail_event"}:
-            files = files.filter((pl.col("first") < between[1]) & (pl.col("last") >= between[0]))
-        return sorted(files["sha256"])
+        files = self._files.get(_KIND_OF[raw], [])
+        if between is None or raw not in {"flow", "mail_event"}:
+            return [name for name, _, _ in files]
+        return [name for name, first, last in files if first and last and first < between[1] and last >= between[0]]
 
     def _save(self) -> None:
         rows = [(table, part, fingerprint) for (table, part), fingerprint in sorted(self._made.items())]
