@@ -18,7 +18,6 @@ import tempfile
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import IO
 
 import polars as pl
@@ -42,14 +41,13 @@ _TYPES: dict[str, pl.DataType] = {
 }
 PORT_FILTER = f"proto tcp and port in [ {' '.join(map(str, MAIL_PORTS))} ]"
 _TROUBLE = re.compile(r"error|short read|corrupt|unknown|not a nfdump|failed|unable", re.IGNORECASE)
-_EXPORTER = re.compile(r"^SysID: (\d+),(?: IP: +([0-9.]+),)?")
+_EXPORTER = re.compile(r"^SysID: (\d+),")
 _SAMPLER = re.compile(r"^ +Sampler:.* packet interval: (\d+), packet space: (\d+)")
 _NO_FLOWS = b"No matching flows"
 _BLOCK_BYTES = 8 * 2**20
 _PIPE_BYTES = 2**20  # what any Linux user may ask for
 _LARGE_BYTES = 4 * 2**20
 _SAMPLE = 1000
-_FEW_EXPORTERS = 16
 _KILLED = frozenset({-signal.SIGHUP, -signal.SIGINT, -signal.SIGKILL, -signal.SIGTERM})
 
 
@@ -71,10 +69,10 @@ def read(source: Source) -> Iterator[Batch]:
         total = _totals(file)
         complaint = _picked(file, ours)
         # Exporters are written along with the records; looked for in the whole file they take a third of the time.
-        exporters = _exporters(ours)
+        intervals = _intervals(ours)
         seen = 0
-        for frame in _unpacked(ours, exporters) or map(_columns, _printed(ours)):
-            batch = _batch(frame, seen, exporters, source.sampling_interval)
+        for frame in _unpacked(ours) or map(_columns, _printed(ours)):
+            batch = _batch(frame, seen, intervals, source.sampling_interval)
             seen += batch.rows_read
             yield batch
         picked = _totals(ours)
@@ -137,41 +135,16 @@ def _totals(file: IO[bytes]) -> tuple[int, int, int] | None:
     return int(found[1]), int(found[2]), int(found[3])
 
 
-@dataclass
-class _Exporter:
-    """What the file says of an exporter: its address, and its sampling interval (None: it says none, or several)."""
-
-    address: str
-    intervals: set[int] = field(default_factory=set)
-
-    @property
-    def interval(self) -> int | None:
-        return min(self.intervals) if len(self.intervals) == 1 else None
-
-
-def _exporters(file: IO[bytes]) -> dict[int, _Exporter]:
-    """Number → exporter, as the file lists them."""
-    exporters: dict[int, _Exporter] = {}
+def _intervals(file: IO[bytes]) -> dict[int, int | None]:
+    """Number of each exporter of which the file says a sampling interval → the interval; None where it says several."""
+    found: dict[int, set[int]] = {}
     number = 0
     for line in _asked(file, "-E", _name(file)).stdout.splitlines():
-        if found := _EXPORTER.match(line):
-            number = int(found[1])
-            exporters.setdefault(number, _Exporter(found[2] or ""))
-        elif (found := _SAMPLER.match(line)) and int(found[1]):
-            exporters.setdefault(number, _Exporter("")).intervals.add((int(found[1]) + int(found[2])) // int(found[1]))
-    return exporters
-
-
-def _named(ours: IO[bytes], exporters: dict[int, _Exporter]) -> bool:
-    """Whether each record has the address that is listed for its exporter's number.
-
-    It need not: in a file joined from several, exporters may share a number.
-    """
-    if not 0 < len(exporters) <= _FEW_EXPORTERS or not all(each.address for each in exporters.values()):
-        return False
-    as_listed = " or ".join(f"(sysid {number} and router ip {each.address})" for number, each in exporters.items())
-    done = _asked(ours, "-r", _name(ours), "-q", "-N", "-c", "1", "-o", "fmt:%sp", f"not ({as_listed})")
-    return not done.returncode and not done.stderr and done.stdout.strip() in {"", _NO_FLOWS.decode()}
+        if exporter := _EXPORTER.match(line):
+            number = int(exporter[1])
+        elif (sampler := _SAMPLER.match(line)) and int(sampler[1]):
+            found.setdefault(number, set()).add((int(sampler[1]) + int(sampler[2])) // int(sampler[1]))
+    return {number: min(intervals) if len(intervals) == 1 else None for number, intervals in found.items()}
 
 
 def _picked(file: IO[bytes], ours: IO[bytes]) -> str:
@@ -185,28 +158,27 @@ def _picked(file: IO[bytes], ours: IO[bytes]) -> str:
     return complaint.replace(_name(file), "the file").strip()
 
 
-def _unpacked(ours: IO[bytes], exporters: dict[int, _Exporter]) -> Iterator[pl.DataFrame] | None:
+def _unpacked(ours: IO[bytes]) -> Iterator[pl.DataFrame] | None:
     """The picked records as `_columns` gives them, quicker than printed; None where they are to be printed.
 
     They are where they are few, and where what this project makes of the file is not in all what nfdump says of it:
-    its totals, its exporters, and each field of the first records.
+    its totals, and each field of the first records.
     """
     if os.fstat(ours.fileno()).st_size < _LARGE_BYTES:
         return None
     from op25b.readers.flows import nffile  # it needs NumPy, which takes a tenth of a second
 
-    with ThreadPoolExecutor(2) as pool:
-        named = pool.submit(_named, ours, exporters)
+    with ThreadPoolExecutor(1) as pool:
         printed = pool.submit(lambda: b"".join(_printed(ours, "-c", str(_SAMPLE))))
         try:
-            known = nffile.totals(ours) == _totals(ours) and named.result()
+            known = nffile.totals(ours) == _totals(ours)
         except nffile.UnknownError:
             return None
     frames = ahead(_unpacked_columns(flows) for flows in nffile.flows(ours))
     first = next(frames, None)
     if not known or first is None or not printed.result():
         return None
-    same = numbered_ips(_columns(printed.result()), {"src_ip": "src", "dst_ip": "dst"}).drop("exporter")
+    same = numbered_ips(_columns(printed.result()), {"src_ip": "src", "dst_ip": "dst"})
     if not first.head(same.height).select(same.columns).equals(same):
         return None
     return itertools.chain([first], frames)
@@ -218,7 +190,7 @@ def _unpacked_columns(flows: pl.DataFrame) -> pl.DataFrame:
             ("first", "first_seen"), ("last", "last_seen"), ("received", "received"))],
         *[pl.col(name).cast(pl.Int32) for name in ("src_port", "dst_port")], "packets", "bytes",
         *[pl.col(name).cast(pl.Int16).replace(0, None) for name in ("tcp_flags", "forwarding_status")],
-        "exporter_id", "src_ip", "dst_ip", "src_high", "src_low", "dst_high", "dst_low")
+        "exporter", "exporter_id", "src_ip", "dst_ip", "src_high", "src_low", "dst_high", "dst_low")
 
 
 def _printed(ours: IO[bytes], *options: str) -> Iterator[bytes]:
@@ -261,13 +233,8 @@ def _columns(data: bytes) -> pl.DataFrame:
     )
 
 
-def _batch(records: pl.DataFrame, seen: int, exporters: dict[int, _Exporter], default: int | None) -> Batch:
+def _batch(records: pl.DataFrame, seen: int, intervals: dict[int, int | None], default: int | None) -> Batch:
     number = pl.col("exporter_id")
-    if "exporter" not in records.columns:
-        records = records.with_columns(number.replace_strict(
-            list(exporters), [each.address for each in exporters.values()], default=None, return_dtype=pl.String)
-            .alias("exporter"))
-    intervals = {number: each.interval for number, each in exporters.items() if each.intervals}
     if intervals:
         known = number.replace_strict(list(intervals), list(intervals.values()), default=default,
                                       return_dtype=pl.Int32)

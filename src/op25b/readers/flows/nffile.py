@@ -2,8 +2,8 @@
 
 nfdump's header files say the layout (nffileV2.h, nfxV3.h of 1.7): a file header, blocks, an appendix. A block is a
 header and records one after the other; a record of type 11 is a flow: a header, then elements, each with its type and
-length. Three of these are needed: the flow itself, and its IPv4 or IPv6 addresses. Numbers are little endian. A file
-with anything that this does not explain raises `UnknownError`, and is to be printed.
+length. Few of these are needed: the flow itself, its IPv4 or IPv6 addresses, and that of its exporter. Numbers are
+little endian. A file with anything that this does not explain raises `UnknownError`, and is to be printed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ _FLOW = np.dtype([("first", "<u8"), ("last", "<u8"), ("received", "<u8"), ("pack
                   ("forwarding_status", "u1"), ("tos", "u1")])
 _IPV4 = np.dtype([("src", "<u4"), ("dst", "<u4")])
 _IPV6 = np.dtype([("src_high", "<u8"), ("src_low", "<u8"), ("dst_high", "<u8"), ("dst_low", "<u8")])
-_ELEMENTS = {1: _FLOW, 2: _IPV4, 3: _IPV6}
+_EXPORTER4, _EXPORTER6 = np.dtype([("ip", "<u4")]), np.dtype([("ip_high", "<u8"), ("ip_low", "<u8")])
+_ELEMENTS = {1: _FLOW, 2: _IPV4, 3: _IPV6, 12: _EXPORTER4, 13: _EXPORTER6}
 _MAGIC, _LAYOUT, _RECORDS_BLOCK, _FLOW_RECORD, _EVENT = 0xA50C, 2, 3, 11, 1
 _ROWS = 2**16
 _MAPPED = 0xFFFF << 32
@@ -44,13 +45,19 @@ class UnknownError(Exception):
 
 @dataclass(frozen=True)
 class _Flows:
-    """The flows of a block: header and flow of each, and where its IPv4 and IPv6 addresses are in `data`, or 0."""
+    """The flows of a block: header and flow of each, and where its other elements are in `data`, or 0."""
 
     data: np.ndarray
     header: np.ndarray
     flow: np.ndarray
     ipv4: np.ndarray
     ipv6: np.ndarray
+    exporter4: np.ndarray
+    exporter6: np.ndarray
+
+    def at(self, kind: np.dtype, places: np.ndarray) -> np.ndarray:
+        """The elements of the flows that have one."""
+        return _at(self.data, kind, places[places > 0])
 
 
 def totals(file: IO[bytes]) -> tuple[int, int, int]:
@@ -141,21 +148,33 @@ def _flows(data: np.ndarray, count: int) -> _Flows:
     # Events of firewalls (NSEL) have other elements beside.
     if (header["flags"] & _EVENT).any():
         raise UnknownError
-    flow, four, six = _elements(data, starts, header)
-    if (flow == 0).any() or ((four == 0) == (six == 0)).any():
+    flow, *others = _elements(data, starts, header)
+    found = _Flows(data, header, _at(data, _FLOW, flow), *others)
+    if (flow == 0).any() or ((found.ipv4 == 0) == (found.ipv6 == 0)).any():
         raise UnknownError
-    return _Flows(data, header, _at(data, _FLOW, flow), four, six)
+    return found
 
 
 def _frame(block: _Flows) -> pl.DataFrame:
     columns = {name: block.flow[name].astype(np.int64) for name in _FLOW.names or () if name != "tos"}
     rows = pl.DataFrame({"exporter_id": block.header["exporter"].astype(np.int64), **columns})
+    rows = rows.with_columns(_exporters(block)).with_row_index("number")
     six = pl.Series(block.ipv6 > 0)
-    parts = [rows.with_row_index("number").filter(mine).hstack(addresses) for mine, addresses in (
-        (~six, _ipv4(_at(block.data, _IPV4, block.ipv4[block.ipv4 > 0]))),
-        (six, _ipv6(_at(block.data, _IPV6, block.ipv6[block.ipv6 > 0]))),
-    )]
-    return pl.concat(parts if six.any() else parts[:1]).sort("number").drop("number")
+    parts = [rows.filter(~six).hstack(_ipv4(block.at(_IPV4, block.ipv4)))]
+    if six.any():
+        parts.append(rows.filter(six).hstack(_ipv6(block.at(_IPV6, block.ipv6))))
+    return pl.concat(parts).sort("number").drop("number")
+
+
+def _exporters(block: _Flows) -> pl.Series:
+    """The address of each flow's exporter; nfdump prints all zeros where there is none."""
+    found = np.full(len(block.flow), "0.0.0.0", object)  # noqa: S104  # no address that is listened on
+    numbers, which = np.unique(block.at(_EXPORTER4, block.exporter4)["ip"], return_inverse=True)
+    texts = [socket.inet_ntop(socket.AF_INET, int(number).to_bytes(4)) for number in numbers]
+    found[block.exporter4 > 0] = np.array(texts, object)[which]
+    longer = block.at(_EXPORTER6, block.exporter6)
+    found[block.exporter6 > 0] = np.array(_texts(longer, "ip"), object)
+    return pl.Series("exporter", found, pl.String)
 
 
 def _elements(data: np.ndarray, starts: np.ndarray, header: np.ndarray) -> list[np.ndarray]:
@@ -193,11 +212,13 @@ def _ipv4(addresses: np.ndarray) -> pl.DataFrame:
 
 
 def _ipv6(addresses: np.ndarray) -> pl.DataFrame:
-    columns: dict[str, pl.Series] = {}
-    for name in ("src", "dst"):
-        pairs = zip(addresses[f"{name}_high"].tolist(), addresses[f"{name}_low"].tolist(), strict=True)
-        columns[f"{name}_ip"] = pl.Series(map(_text, pairs), dtype=pl.String)
+    columns = {f"{name}_ip": pl.Series(_texts(addresses, name), dtype=pl.String) for name in ("src", "dst")}
     return numbered_ips(pl.DataFrame(columns), {"src_ip": "src", "dst_ip": "dst"})
+
+
+def _texts(addresses: np.ndarray, name: str) -> list[str]:
+    halves = (addresses[f"{name}_{half}"].tolist() for half in ("high", "low"))
+    return [_text(address) for address in zip(*halves, strict=True)]
 
 
 @functools.lru_cache(2**16)
