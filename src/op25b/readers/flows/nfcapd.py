@@ -1,5 +1,7 @@
 """nfcapd files of any version the installed nfdump reads; nfdump is a subprocess with the port filter pushed down.
 
+nfdump picks the records that are ours into a file; of many, `nffile` reads that file, else nfdump prints it.
+
 Traps seen with nfdump 1.7.1: it exits 0 after errors (they are on stderr only); it prints `No matching flows` even
 with -q; `%ter` is wrong by up to a second (so the end is first + duration); 0 flags mean "not exported"; a colon in a
 path means a range of files (so it gets /dev/fd/N); and where the sampling is known nfcapd has already multiplied
