@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import shutil
+import struct
 import subprocess
 import tempfile
 from collections import Counter
@@ -119,6 +120,15 @@ def test_what_nfdump_says_otherwise_is_printed(
 @pytest.mark.parametrize("options", [["-z"], ["-j"], ["-y"]])
 def test_a_compressed_file_is_unknown(tmp_path: Path, capture: Path, options: list[str]) -> None:
     with write_nfcapd(tmp_path, FLOWS, options).open("rb") as file, pytest.raises(nffile.UnknownError):
+        nffile.totals(file)
+
+
+def test_a_count_that_no_flow_has_is_unknown(tmp_path: Path, capture: Path) -> None:
+    path = tmp_path / "nfcapd.202611240300"
+    was, damaged = (struct.pack("<QQ", 10, octets) for octets in (1000, 2**63))
+    assert was in capture.read_bytes()
+    path.write_bytes(capture.read_bytes().replace(was, damaged))
+    with path.open("rb") as file, pytest.raises(nffile.UnknownError):
         nffile.totals(file)
 
 

@@ -38,7 +38,7 @@ def _leave() -> None:
 def main() -> None:
     """Run the command line; errors a user can mend become one message and exit status 2."""
     atexit.register(_leave)
-    # What a command imports stays: to look for garbage among it, every 700 objects, takes a tenth of a start.
+    # What a command imports stays: there is nothing to gain by looking for garbage among it every 700 objects.
     gc.set_threshold(100_000)
     # What polars' allocator gives back to the system after half a second, the next block takes again page by page.
     os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:2000")

@@ -37,6 +37,8 @@ _ELEMENTS = {1: _FLOW, 2: _IPV4, 3: _IPV6, 12: _EXPORTER4, 13: _EXPORTER6}
 _MAGIC, _LAYOUT, _RECORDS_BLOCK, _FLOW_RECORD, _EVENT = 0xA50C, 2, 3, 11, 1
 _ROWS = 2**16
 _MAPPED = 0xFFFF << 32
+# What is above is no time or count of a flow; printed, such a record is rejected.
+_MOST = {"first": 2**53, "last": 2**53, "received": 2**53, "packets": 2**63 - 1, "bytes": 2**63 - 1}
 
 
 class UnknownError(Exception):
@@ -151,6 +153,8 @@ def _flows(data: np.ndarray, count: int) -> _Flows:
     flow, *others = _elements(data, starts, header)
     found = _Flows(data, header, _at(data, _FLOW, flow), *others)
     if (flow == 0).any() or ((found.ipv4 == 0) == (found.ipv6 == 0)).any():
+        raise UnknownError
+    if any((found.flow[name] > most).any() for name, most in _MOST.items()):
         raise UnknownError
     return found
 
