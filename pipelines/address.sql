@@ -4,18 +4,16 @@
 --
 -- Tables of the day are joined and grouped by `number`, which is sooner done than by two times 64 bits or by text.
 -- `is_line`: it lies in the subscribers' networks; own relays inside those networks are no lines.
--- `is_server`: a record of the day itself shows it as the one that is connected to.
+-- `is_server`: records of the day itself, or from before to after it, show it as the one that is connected to.
 WITH seen AS (
     SELECT high, low, max(server) AS server
     FROM (
-        SELECT f.src_high AS high, f.src_low AS low, CASE WHEN f.is_reply AND f.day = w.day THEN 1 ELSE 0 END AS server
-        FROM ported_flow AS f
-        CROSS JOIN build_window AS w
+        SELECT client_high AS high, client_low AS low, 0 AS server FROM five_tuple
         UNION ALL
         SELECT
-            f.dst_high AS high, f.dst_low AS low,
-            CASE WHEN f.is_reply OR f.day <> w.day THEN 0 ELSE 1 END AS server
-        FROM ported_flow AS f
+            t.server_high AS high, t.server_low AS low,
+            CASE WHEN t.first_seen < w.until AND t.last_begun >= w.since THEN 1 ELSE 0 END AS server
+        FROM five_tuple AS t
         CROSS JOIN build_window AS w
     ) AS side
     GROUP BY high, low
@@ -41,7 +39,10 @@ six AS (
 named AS (
     SELECT
         s.high, s.low, s.server, x.ip IS NULL AS is_v4,
-        lower(lpad(hex(s.high), 16, '0') || lpad(hex(s.low), 16, '0')) AS ip_key,
+        CASE
+            WHEN x.ip IS NULL THEN '00000000000000000000ffff' || lower(lpad(hex(s.low & 4294967295), 8, '0'))
+            ELSE lower(lpad(hex(s.high), 16, '0') || lpad(hex(s.low), 16, '0'))
+        END AS ip_key,
         coalesce(
             x.ip,
             CAST((s.low >> 24) & 255 AS VARCHAR) || '.' || CAST((s.low >> 16) & 255 AS VARCHAR) || '.'

@@ -60,7 +60,7 @@ joined AS (
         client, server, client_port, server_port, sides, server_is_v4, first_seen, last_seen,
         records, client_packets, client_bytes, server_packets, server_bytes, evidence, futile,
         sampling_interval, forwarding_status, exporter
-    FROM tuple
+    FROM line_tuple
     WHERE NOT used_again
     UNION ALL
     SELECT

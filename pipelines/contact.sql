@@ -37,22 +37,24 @@ WITH summed AS (
     FROM contact_day
     GROUP BY subscriber, destination_group, organisation
 ),
-server AS (
-    SELECT subscriber, destination_group, organisation, count(*) AS destinations
-    FROM (
-        SELECT DISTINCT subscriber, destination_group, organisation, peer_ip
-        FROM peer_day
-        WHERE direction = 'out' AND port = 25 AND destination_group <> 'own-relay' AND subscriber IS NOT NULL
-    ) AS met
-    GROUP BY subscriber, destination_group, organisation
+-- Each server met on port 25, and one row for all that was done on other ports.
+met AS (
+    SELECT
+        subscriber, destination_group, organisation,
+        CASE WHEN port = 25 THEN peer_ip END AS server,
+        sum(CASE WHEN port IN (110, 143, 993, 995) THEN established + unknown ELSE 0 END) AS reading,
+        sum(CASE WHEN port IN (465, 587) THEN established + unknown ELSE 0 END) AS submitting
+    FROM peer_day
+    WHERE direction = 'out' AND destination_group <> 'own-relay' AND subscriber IS NOT NULL
+    GROUP BY subscriber, destination_group, organisation, CASE WHEN port = 25 THEN peer_ip END
 ),
 used AS (
     SELECT
         subscriber, destination_group, organisation,
-        sum(CASE WHEN port IN (110, 143, 993, 995) THEN established + unknown ELSE 0 END) AS reading,
-        sum(CASE WHEN port IN (465, 587) THEN established + unknown ELSE 0 END) AS submitting
-    FROM peer_day
-    WHERE direction = 'out' AND port <> 25 AND destination_group <> 'own-relay' AND subscriber IS NOT NULL
+        count(server) AS destinations,
+        sum(reading) AS reading,
+        sum(submitting) AS submitting
+    FROM met
     GROUP BY subscriber, destination_group, organisation
 )
 SELECT
@@ -60,10 +62,7 @@ SELECT
     s.refused, s.no_answer, s.unknown, s.in_vain, s.carried, s.tiny, s.mail_sized, s.mail_bytes, s.mail_bytes_squares,
     s.hours, s.night_sessions, s.gaps, s.gap_seconds, s.gap_squares, s.day_minutes, s.day_minutes_squares,
     CASE WHEN s.failed < 2 THEN s.failed END AS failed,
-    s.sampling_interval, s.first_seen, s.last_seen, v.destinations,
-    coalesce(u.reading, 0) AS reading, coalesce(u.submitting, 0) AS submitting
+    s.sampling_interval, s.first_seen, s.last_seen, u.destinations, u.reading, u.submitting
 FROM summed AS s
-JOIN server AS v
-    ON v.subscriber = s.subscriber AND v.destination_group = s.destination_group AND v.organisation = s.organisation
-LEFT JOIN used AS u
+JOIN used AS u
     ON u.subscriber = s.subscriber AND u.destination_group = s.destination_group AND u.organisation = s.organisation

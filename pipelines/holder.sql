@@ -6,10 +6,7 @@
 -- holder: attributed, unattributed, ambiguous, or address where an address stands for the subscriber.
 WITH known AS (SELECT count(*) AS leases FROM lease),
 held AS (
-    SELECT DISTINCT l.subscriber, 'attributed' AS attribution
-    FROM lease AS l
-    CROSS JOIN build_window AS w
-    WHERE l.start < w.until AND (l."end" IS NULL OR l."end" > w.since)
+    SELECT DISTINCT subscriber, 'attributed' AS attribution FROM current_lease
     UNION ALL
     SELECT a.ip AS subscriber, 'address' AS attribution
     FROM address AS a

@@ -4,26 +4,20 @@
 -- Segments of an address never overlap, so a flow meets one at most. Where leases of an address overlap, in time or
 -- because they share its ports, they are cut at every beginning and end (of ports and of time) of any of them.
 -- `holders` above 1 marks what several subscribers held at once.
-WITH recent AS (
-    SELECT l.ip_first, l.ip_last, l.port_first, l.port_last, l.subscriber, l.start, l."end"
-    FROM lease AS l
-    CROSS JOIN build_window AS w
-    WHERE l.start < w.until AND (l."end" IS NULL OR (l."end" > w.since AND l."end" > l.start))
-),
 -- An address meets its own leases, those of the prefix it lies in within one /56 (14 digits), and wider ones.
-holding AS (
+WITH holding AS (
     SELECT a.ip_key, l.port_first, l.port_last, l.subscriber, l.start, l."end"
-    FROM recent AS l
+    FROM current_lease AS l
     JOIN line_address AS a ON l.ip_first = a.ip_key AND l.ip_last = l.ip_first
     UNION ALL
     SELECT a.ip_key, l.port_first, l.port_last, l.subscriber, l.start, l."end"
-    FROM recent AS l
+    FROM current_lease AS l
     JOIN line_address AS a ON left(l.ip_first, 14) = left(a.ip_key, 14)
     WHERE l.ip_first < l.ip_last AND left(l.ip_first, 14) = left(l.ip_last, 14)
         AND a.ip_key BETWEEN l.ip_first AND l.ip_last
     UNION ALL
     SELECT a.ip_key, l.port_first, l.port_last, l.subscriber, l.start, l."end"
-    FROM recent AS l
+    FROM current_lease AS l
     JOIN line_address AS a ON a.ip_key BETWEEN l.ip_first AND l.ip_last
     WHERE left(l.ip_first, 14) < left(l.ip_last, 14)
 ),

@@ -75,11 +75,11 @@ line AS (
 ),
 holding AS (
     SELECT a.client_key, l.subscriber, l.start, l."end", l.port_last - l.port_first AS ports
-    FROM lease AS l
+    FROM current_lease AS l
     JOIN line AS a ON l.ip_first = a.client_key AND l.ip_last = l.ip_first
     UNION ALL
     SELECT a.client_key, l.subscriber, l.start, l."end", l.port_last - l.port_first AS ports
-    FROM lease AS l
+    FROM current_lease AS l
     JOIN line AS a ON a.client_key BETWEEN l.ip_first AND l.ip_last
     WHERE l.ip_first < l.ip_last
 ),

@@ -91,19 +91,28 @@ known AS (
     WHERE destination_group = 'known-provider'
     GROUP BY subscriber
 ),
-external AS (
-    SELECT subscriber, min(attribution) AS attribution, count(DISTINCT day) AS days_active, sum(flows) AS flows,
+month AS (
+    SELECT
+        subscriber, min(attribution) AS attribution, bit_or(days) AS days, sum(flows) AS flows,
         sum(client_bytes) AS client_bytes, sum(server_bytes) AS server_bytes,
         max(CASE WHEN destination_group <> 'mobile-carrier' THEN destinations_5min ELSE 0 END) AS destinations_5min,
         max(CASE WHEN destination_group <> 'mobile-carrier' THEN sessions_5min ELSE 0 END) AS sessions_5min
-    FROM sender_day
-    WHERE port = 25 AND destination_group <> 'own-relay' AND subscriber IS NOT NULL
+    FROM sender_month
+    WHERE port = 25 AND destination_group <> 'own-relay'
+    GROUP BY subscriber, month
+),
+external AS (
+    SELECT
+        subscriber, min(attribution) AS attribution, sum(bit_count(days)) AS days_active, sum(flows) AS flows,
+        sum(client_bytes) AS client_bytes, sum(server_bytes) AS server_bytes,
+        max(destinations_5min) AS destinations_5min, max(sessions_5min) AS sessions_5min
+    FROM month
     GROUP BY subscriber
 ),
 submitting AS (
     SELECT subscriber, sum(established) AS sessions
-    FROM sender_day
-    WHERE port IN (465, 587) AND destination_group <> 'own-relay' AND subscriber IS NOT NULL
+    FROM sender_month
+    WHERE port IN (465, 587) AND destination_group <> 'own-relay'
     GROUP BY subscriber
 ),
 answering AS (

@@ -8,10 +8,15 @@ SELECT
     CAST(extract(YEAR FROM day) * 12 + extract(MONTH FROM day) - 1 AS INTEGER) AS month,
     destination_group, port,
     bit_or(1 << CAST(extract(DAY FROM day) - 1 AS INTEGER)) AS days,
+    min(attribution) AS attribution,
     sum(sessions) AS sessions,
     sum(flows) AS flows,
     sum(established) AS established,
     sum(unknown) AS unknown,
+    max(destinations_5min) AS destinations_5min,
+    max(sessions_5min) AS sessions_5min,
+    sum(client_bytes) AS client_bytes,
+    sum(server_bytes) AS server_bytes,
     min(first_seen) AS first_seen,
     max(last_seen) AS last_seen
 FROM sender_day

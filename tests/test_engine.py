@@ -13,7 +13,7 @@ import pytest
 from op25b.api import OpenWorkspace
 from op25b.engine import duckdb as engine
 from op25b.engine.build import build
-from op25b.engine.pipelines import direct_inputs, ingredients, pipelines
+from op25b.engine.pipelines import direct_inputs, ingredients, pipelines, stages
 from op25b.errors import LakeError
 from op25b.lake import Lake
 from tests.conftest import SETTINGS
@@ -143,7 +143,8 @@ def test_since_and_until(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("at_table", ["lease", "connection", "sender_day", "sender"])
-def test_killed_between_tables_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_table: str) -> None:
+def test_killed_at_a_commit_goes_on_from_the_one_before(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_table: str) -> None:
     opened = new_workspace(tmp_path / "w")
     fill(opened)
     put = Lake.put
@@ -158,8 +159,10 @@ def test_killed_between_tables_goes_on(tmp_path: Path, monkeypatch: pytest.Monke
         opened.build()
     monkeypatch.setattr(Lake, "put", put)
     found = made(opened)
-    order = list(pipelines())
-    assert set(found) == {n for n in order[order.index(at_table):] if pipelines()[n].stored}
+    before, of_days, after = ([pipeline.name for pipeline in stage] for stage in stages())
+    steps: list[list[str]] = [*([name] for name in before), of_days, *([name] for name in after)]  # days all together
+    first = next(number for number, names in enumerate(steps) if at_table in names)
+    assert set(found) == {name for names in steps[first:] for name in names}
     assert tables(opened) == from_nothing(opened)
 
 
@@ -219,7 +222,7 @@ def test_stored_columns_are_plain(opened: OpenWorkspace) -> None:
 def test_what_a_table_needs() -> None:
     assert [p.name for p in ingredients("peer_day")] == ["address", "destination", "holder", "connection"]
     assert direct_inputs("connection") == {"flow", "address", "holder", "lease", "build_window", "session_gap"}
-    assert direct_inputs("address") == {"flow", "network", "build_window"}
+    assert direct_inputs("address") == {"flow", "network", "build_window", "session_gap"}
     assert DAY_TABLES >= FLOW_TABLES
 
 

@@ -169,8 +169,9 @@ def run_build(root: Path) -> Count:
         now, cpu = time.perf_counter(), _cpu()
         if last:
             name, then, before = last[0]
-            shown[name] = (now - then, cpu - before)
-        last[:] = [(table, now, cpu)]
+            wall, used = shown.get(name, (0.0, 0.0))
+            shown[name] = (wall + now - then, used + cpu - before)
+        last[:] = [(table.partition(" ")[0], now, cpu)]
 
     build(Workspace.load(root), progress=progress)
     needed = [shown[name] for name in _needed("sender_day") & set(shown)]

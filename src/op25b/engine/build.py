@@ -1,22 +1,25 @@
 """Brings the derived tables up to date: only the parts whose inputs changed, in the order of what reads what.
 
-Days are made one by one, so that memory stays bounded and a day's rows do not depend on which others are made with it.
-What was made is noted after each table: a build that is killed goes on where it was.
+Days are made one by one, so that memory stays bounded and a day's rows do not depend on which others are made with it;
+all tables of a day are made together, so that what several of them need is made once. What was made is committed and
+noted about once a minute: a build that is killed goes on from there.
 """
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from op25b.engine import duckdb as engine
+from op25b.engine.draft import Draft
 from op25b.engine.fingerprints import Fingerprints
-from op25b.engine.pipelines import Pipeline, pipelines
+from op25b.engine.pipelines import Pipeline, pipelines, stages
 from op25b.engine.storing import plain, write
 from op25b.ingest.journal import Journal
 from op25b.lake import Lake, Part, snapshot
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
 
 Progress = Callable[[str, int, int], None]
 
+_SECONDS_BETWEEN_COMMITS = 60
+
 
 @dataclass(frozen=True)
 class Built:
@@ -38,11 +43,18 @@ class Built:
     rows: int
 
 
+Made = tuple["pa.Schema", list[Part]]
+"""A table's columns, and the new files that have its rows."""
+
+
 class Engine(Protocol):
     """What runs the pipelines; the commits and the fingerprints of a build are the same on every engine."""
 
-    def write(self, pipeline: Pipeline, days: Sequence[date | None]) -> tuple[pa.Schema, list[Part]]:
-        """Run one pipeline for some days, or once (`[None]`): the table's columns and new files, for `Lake.put`."""
+    def running(self, lake: Lake, day: date | None) -> AbstractContextManager[Callable[[Pipeline], Made]]:
+        """Give what runs pipelines, one after the other, for one day, or for tables made as a whole.
+
+        What one makes is put in `lake` before the next is run, which may read it.
+        """
         ...
 
 
@@ -52,26 +64,83 @@ def build(workspace: Workspace, since: date | None = None, until: date | None = 
 
     `runner` runs the pipelines, DuckDB by default.
     """
-    lake = Lake(workspace.lake_path)
-    runner = runner or OnDuckDB(workspace, lake)
+    lake = Draft(workspace.lake_path)
     with lake.writing("build"):
         Journal(lake).finish()  # what a killed ingestion began
-        fingerprints = Fingerprints(workspace, lake)
-        wanted = [day for day in fingerprints.days if (since or day) <= day <= (until or day)]
-        stored = [pipeline for pipeline in pipelines().values() if pipeline.stored]
-        done: list[Built] = []
-        for number, pipeline in enumerate(stored):
-            progress(pipeline.name, number, len(stored))
-            candidates: list[date | None] = [*wanted] if pipeline.build == "day" else [None]
-            stale = [day for day in candidates if fingerprints.stale(pipeline, day)]
-            if stale:
-                done.append(_make(workspace, lake, fingerprints, pipeline, stale, runner=runner))
-            if pipeline.name == "lease":
-                fingerprints.add_lease_days(partial(_with_table, workspace, lake, "lease"))
-        progress("", len(stored), len(stored))
+        work = _Build(workspace, lake, runner or OnDuckDB(workspace))
+        work.run(since, until, progress)
         if since is None and until is None:
             _mark(workspace, lake)
-    return done
+    return work.built()
+
+
+class _Build:
+    """One run of `build`."""
+
+    def __init__(self, workspace: Workspace, lake: Draft, runner: Engine) -> None:
+        self._workspace, self._lake, self._runner = workspace, lake, runner
+        self._fingerprints = Fingerprints(workspace, lake)
+        self._committed = time.monotonic()
+        self._built: dict[str, Built] = {}
+
+    def run(self, since: date | None, until: date | None, progress: Progress) -> None:
+        """Make what is out of date."""
+        before, of_days, after = stages()
+        wanted = [day for day in self._fingerprints.days if (since or day) <= day <= (until or day)]
+        steps = len(before) + len(wanted) * len(of_days) + len(after)
+        for number, pipeline in enumerate(before):
+            progress(pipeline.name, number, steps)
+            self._whole(pipeline)
+        self._fingerprints.add_lease_days(partial(_with_table, self._workspace, self._lake, "lease"))
+        for number, day in enumerate(wanted):
+            self._day(day, of_days, partial(_from, progress, len(before) + number * len(of_days), steps))
+        self._commit()
+        for number, pipeline in enumerate(after, steps - len(after)):
+            progress(pipeline.name, number, steps)
+            self._whole(pipeline)
+        progress("", steps, steps)
+
+    def built(self) -> list[Built]:
+        """What was made, in the order of what reads what."""
+        return [self._built[name] for name in pipelines() if name in self._built]
+
+    def _whole(self, pipeline: Pipeline) -> None:
+        if not self._fingerprints.stale(pipeline, None):
+            return
+        with self._runner.running(self._lake, None) as make:
+            columns, files = make(pipeline)
+        self._lake.put(pipeline.name, columns, files)
+        self._fingerprints.note(pipeline, None)
+        self._fingerprints.note_content(pipeline, partial(_with_table, self._workspace, self._lake, pipeline.name))
+        self._fingerprints.save()
+        self._built[pipeline.name] = Built(pipeline.name, None, sum(file.rows for file in files))
+
+    def _day(self, day: date, tables: Sequence[Pipeline], progress: Callable[[str, int], None]) -> None:
+        """Make one day of the tables of which it is out of date."""
+        stale = [pipeline for pipeline in tables if self._fingerprints.renew(pipeline, day)]
+        if not stale:
+            return
+        with self._runner.running(self._lake, day) as make:
+            for pipeline in stale:
+                progress(f"{pipeline.name} {day}", tables.index(pipeline))
+                columns, files = make(pipeline)
+                self._lake.stage(pipeline.name, columns, day, files)
+                before = self._built.get(pipeline.name, Built(pipeline.name, [], 0))
+                self._built[pipeline.name] = Built(
+                    pipeline.name, [*(before.days or ()), day], before.rows + sum(file.rows for file in files))
+        if time.monotonic() > self._committed + _SECONDS_BETWEEN_COMMITS:
+            self._commit()
+
+    def _commit(self) -> None:
+        """Commit the days made since the last time, then note that they are."""
+        if self._lake.commit():
+            self._fingerprints.save()
+        self._committed = time.monotonic()
+
+
+def _from(progress: Progress, first: int, steps: int, table: str, done: int) -> None:
+    """Tell of a step of a part of the whole."""
+    progress(table, first + done, steps)
 
 
 def _mark(workspace: Workspace, lake: Lake) -> None:
@@ -109,42 +178,34 @@ def _with_table(workspace: Workspace, lake: Lake, table: str) -> Iterator[DuckDB
         connection.close()
 
 
-def _make(workspace: Workspace, lake: Lake, fingerprints: Fingerprints, pipeline: Pipeline,
-          parts: list[date | None], *, runner: Engine) -> Built:
-    """Run one pipeline, day by day or once, and store its rows in one commit."""
-    columns, files = runner.write(pipeline, parts)
-    days = None if pipeline.build == "whole" else [day for day in parts if day is not None]
-    lake.put(pipeline.name, columns, files, days)
-    fingerprints.remember(pipeline, parts, partial(_with_table, workspace, lake, pipeline.name))
-    return Built(pipeline.name, days, sum(file.rows for file in files))
-
-
 class OnDuckDB:
     """Runs pipelines in this process."""
 
-    def __init__(self, workspace: Workspace, lake: Lake) -> None:
-        self._workspace, self._lake = workspace, lake
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._plain: dict[str, tuple[str, pa.Schema]] = {}
 
-    def write(self, pipeline: Pipeline, days: Sequence[date | None]) -> tuple[pa.Schema, list[Part]]:
-        """Run one pipeline, day by day or once; its columns, and a file for each run that gave rows."""
+    @contextmanager
+    def running(self, lake: Lake, day: date | None) -> Iterator[Callable[[Pipeline], Made]]:
+        """Give what runs a pipeline for one day, or as a whole; the rows become one file, or none."""
+        kept: engine.Kept = {}
         connection = engine.connect(self._workspace)
+
+        def make(pipeline: Pipeline) -> Made:
+            between = None if day is None else engine.reach(self._workspace, day, pipeline)
+            engine.prepare(connection, lake, pipeline.name, day, between=between, kept=kept)
+            if pipeline.name not in self._plain:  # those of each day are the same
+                self._plain[pipeline.name] = plain(connection, pipeline.sql)
+            query, columns = self._plain[pipeline.name]
+            file = write(connection, lake, pipeline.name, query, day)
+            engine.forget(connection, kept, pipeline)
+            return columns, [] if file is None else [file]
+
         try:
             engine.parameters(connection, self._workspace)
             engine.join_as_written(connection)
-            self._prepare(connection, pipeline, days[0])
-            query, columns = plain(connection, pipeline.sql)  # those of each day are the same
-            written = [write(connection, self._lake, pipeline.name, query, days[0])]
-            for day in days[1:]:
-                self._prepare(connection, pipeline, day)
-                written.append(write(connection, self._lake, pipeline.name, query, day))
+            if day is not None:
+                engine.set_window(connection, day, *engine.window(self._workspace, day))
+            yield make
         finally:
             connection.close()
-        return columns, [file for file in written if file is not None]
-
-    def _prepare(self, connection: DuckDBPyConnection, pipeline: Pipeline, day: date | None) -> None:
-        between = None
-        if day is not None:
-            since, until = engine.window(self._workspace, day)
-            engine.set_window(connection, day, since, until)
-            between = (since - pipeline.margin, until + pipeline.margin)
-        engine.prepare(connection, self._lake, pipeline.name, day, between)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from op25b import keyfile, schema
-from op25b.engine.pipelines import PARAMETERS, direct_inputs, ingredients, pipelines
+from op25b.engine.pipelines import PARAMETERS, Pipeline, direct_inputs, ingredients, pipelines, stages
 from op25b.engine.reference import destination_networks
 from op25b.errors import LakeError, SettingsError
 from op25b.lake import Lake, snapshot
@@ -28,6 +28,8 @@ TIME = {"flow": ("first_seen", "last_seen"), "mail_event": ("at", "at")}
 FILES_ARE_GONE = ("files that were being read were removed from the lake ('op25b expire' or 'op25b compact')\n"
                   "  run it again: it will read the newest lake version")
 SEQUENTIAL = ("failed", "worked", "acquit", "accuse", "fewest")
+# The steps that a connection has, and the time of the rows they were made of, where that matters.
+Kept = dict[str, tuple[datetime, datetime] | None]
 ALL_TIME = (datetime(1, 1, 1), datetime(9999, 12, 31))  # noqa: DTZ001  # the lake's times are naive UTC
 
 
@@ -84,6 +86,12 @@ def window(workspace: Workspace, day: date) -> tuple[datetime, datetime]:
         return datetime.combine(of, time(), workspace.timezone).astimezone(UTC).replace(tzinfo=None)
 
     return start(day), start(day + timedelta(days=1))
+
+
+def reach(workspace: Workspace, day: date, pipeline: Pipeline) -> tuple[datetime, datetime]:
+    """The instants between which a day of a table needs rows of raw tables."""
+    since, until = window(workspace, day)
+    return since - pipeline.margin, until + pipeline.margin
 
 
 def parameters(connection: DuckDBPyConnection, workspace: Workspace) -> None:
@@ -187,7 +195,7 @@ def _empty_view(connection: DuckDBPyConnection, lake: Lake, table: str) -> None:
         connection.register(f"no {table}", pyarrow.Table.from_batches([], schema=stored))
         connection.execute(f'CREATE OR REPLACE VIEW "{table}" AS FROM "no {table}"')
         return
-    prepare(connection, lake, table, None, None)
+    prepare(connection, lake, table, None)
     # Its own query gives the columns; sums are kept as plain 64-bit integers.
     described = connection.execute(f"DESCRIBE {pipelines()[table].sql}").fetchall()
     columns = ", ".join(f'CAST(NULL AS {"BIGINT" if kind == "HUGEINT" else kind}) AS "{name}"'
@@ -196,8 +204,12 @@ def _empty_view(connection: DuckDBPyConnection, lake: Lake, table: str) -> None:
 
 
 def prepare(connection: DuckDBPyConnection, lake: Lake, name: str, day: date | None,
-            between: tuple[datetime, datetime] | None) -> None:
-    """Make what a pipeline reads available: raw tables between two instants, stored ones of the day, and steps."""
+            *, between: tuple[datetime, datetime] | None = None, kept: Kept | None = None) -> None:
+    """Make what a pipeline reads available: raw tables between two instants, stored ones of the day, and steps.
+
+    Steps that were made of the same rows for another pipeline of the day, those in `kept`, are not made again.
+    """
+    kept = {} if kept is None else kept
     for raw in sorted(direct_inputs(name) & set(schema.RAW)):
         days = None
         if between is not None and schema.RAW[raw].partitioned:  # a local day is within a day of its UTC instants
@@ -208,9 +220,27 @@ def prepare(connection: DuckDBPyConnection, lake: Lake, name: str, day: date | N
     for read in ingredients(name):
         if read.stored:
             view(connection, lake, read.name, [day] if day is not None and read.build == "day" else None)
+        elif read.build == "step" and day is not None:
+            if kept.get(read.name, ()) != made_of(read, between):
+                connection.execute(f'CREATE OR REPLACE TEMP TABLE "{read.name}" AS {read.sql}')
+                kept[read.name] = made_of(read, between)
         else:
-            kind = "TEMP TABLE" if read.build == "step" and day is not None else "VIEW"
-            connection.execute(f'CREATE OR REPLACE {kind} "{read.name}" AS {read.sql}')
+            connection.execute(f'CREATE OR REPLACE VIEW "{read.name}" AS {read.sql}')
+
+
+def made_of(step: Pipeline, between: tuple[datetime, datetime] | None) -> tuple[datetime, datetime] | None:
+    """The time of the rows that a step is made of, for `Kept`."""
+    return between if direct_inputs(step.name) & set(TIME) else None
+
+
+def forget(connection: DuckDBPyConnection, kept: Kept, made: Pipeline) -> None:
+    """Drop the steps that no table of days after the one just made reads."""
+    of_days = [pipeline.name for pipeline in stages()[1]]
+    coming = of_days[of_days.index(made.name) + 1:] if made.name in of_days else []
+    needed = {read.name for name in coming for read in ingredients(name)}
+    for name in kept.keys() - needed:
+        connection.execute(f'DROP TABLE "{name}"')
+        del kept[name]
 
 
 def tables(workspace: Workspace, names: Sequence[str], days: Sequence[date] | None = None) -> DuckDBPyConnection:

@@ -72,20 +72,28 @@ class Fingerprints:
         return any(day <= until + timedelta(days=reach) for table, until in self._expired.items()
                    if table == pipeline.name or table in all_inputs(pipeline.name))
 
-    def remember(self, pipeline: Pipeline, days: Sequence[date | None], connect: Connect) -> None:
-        """Note that parts were made, and store it; `connect` gives a connection with a view of the table."""
-        for day in days:
-            self._made[pipeline.name, _part(day)] = self._now(pipeline, day)
+    def note(self, pipeline: Pipeline, day: date | None) -> None:
+        """Note that a part is made, for the parts that read it and for `save`."""
+        self._made[pipeline.name, _part(day)] = self._now(pipeline, day)
+
+    def renew(self, pipeline: Pipeline, day: date) -> bool:
+        """Whether a day of a table is to be made; it is noted as made, so that what reads it is out of date too."""
+        stale = self.stale(pipeline, day)
+        if stale:
+            self.note(pipeline, day)
+        return stale
+
+    def note_content(self, pipeline: Pipeline, connect: Connect) -> None:
+        """Note what counts of a table made as a whole for those that read it; `connect` gives a view of it."""
         if pipeline.name == "lease":
             self._made = {key: value for key, value in self._made.items()
                           if key[0] != "lease" or not key[1].startswith(_CONTENT)}
             with connect() as connection:
                 self._lease_contents(connection, self.days)
-        elif pipeline.build == "whole" and any(pipeline.name in each.reads for each in pipelines().values()):
+        elif any(pipeline.name in each.reads for each in pipelines().values()):
             digest = f"SELECT count(*), sum(hash(t)) FROM \"{pipeline.name}\" AS t"  # noqa: S608  # our own name
             with connect() as connection:
                 self._made[pipeline.name, _CONTENT] = str(connection.execute(digest).fetchall()[0])
-        self._save()
 
     def add_lease_days(self, connect: Connect) -> None:
         """Days that came after the `lease` table was made need its contents too; `connect` gives a view of it."""
@@ -117,10 +125,7 @@ class Fingerprints:
     def _now(self, pipeline: Pipeline, day: date | None) -> str:
         parts = [self._workspace.config.site.timezone, pipeline.sql,
                  *(p.sql for p in ingredients(pipeline.name) if not p.stored)]
-        between = None
-        if day is not None:
-            since, until = engine.window(self._workspace, day)
-            between = (since - pipeline.margin, until + pipeline.margin)
+        between = None if day is None else engine.reach(self._workspace, day, pipeline)
         for read in sorted(direct_inputs(pipeline.name)):
             if read in PARAMETERS:
                 parts.append(self._settings[read])
@@ -149,7 +154,8 @@ class Fingerprints:
             return [name for name, _, _ in files]
         return [name for name, first, last in files if first and last and first < between[1] and last >= between[0]]
 
-    def _save(self) -> None:
+    def save(self) -> None:
+        """Store what was noted."""
         rows = [(table, part, fingerprint) for (table, part), fingerprint in sorted(self._made.items())]
         self._lake.replace(STATE, pl.DataFrame(rows, schema=_STATE_SCHEMA, orient="row").to_arrow())
 

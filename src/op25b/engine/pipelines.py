@@ -95,6 +95,16 @@ def ingredients(name: str) -> list[Pipeline]:
     return [pipeline for pipeline in table.values() if pipeline.name in wanted]
 
 
+def stages() -> tuple[list[Pipeline], list[Pipeline], list[Pipeline]]:
+    """What the lake keeps, each in order: tables made as a whole that days are made from, those of days, the others."""
+    kept = [pipeline for pipeline in pipelines().values() if pipeline.stored]
+    of_days = [pipeline for pipeline in kept if pipeline.build == "day"]
+    names = {pipeline.name for pipeline in of_days}
+    whole = [pipeline for pipeline in kept if pipeline.build == "whole"]
+    after = [pipeline for pipeline in whole if all_inputs(pipeline.name) & names]
+    return [pipeline for pipeline in whole if pipeline not in after], of_days, after
+
+
 def direct_inputs(name: str) -> set[str]:
     """Every table one run of a derived table reads: raw ones, parameters, and stored ones."""
     made = ingredients(name)

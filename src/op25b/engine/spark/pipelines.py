@@ -7,8 +7,8 @@ are done. This process then moves them to the table and commits them: a task tha
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import date
 from functools import cached_property
 from types import TracebackType
@@ -29,13 +29,16 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import SparkSession
 
+    from op25b.engine.build import Made
+
 
 class OnSpark:
     """An `op25b.engine.build.Engine`, for a `with` block; its session begins with the first pipeline that is run."""
 
     def __init__(self, workspace: Workspace) -> None:
-        self._workspace, self._lake = workspace, Lake(workspace.lake_path)
+        self._workspace, self._root = workspace, workspace.lake_path
         self._open = ExitStack()
+        self._tables: dict[str, Tables] = {}
 
     def __enter__(self) -> Self:
         require()
@@ -47,40 +50,48 @@ class OnSpark:
             return self._open.__exit__(kind, error, trace)
         finally:
             if "_session" in self.__dict__:  # also what tasks of a lost worker left
-                shutil.rmtree(staging(self._lake.root), ignore_errors=True)
+                shutil.rmtree(staging(self._root), ignore_errors=True)
 
     @cached_property
     def _session(self) -> SparkSession:
-        shutil.rmtree(staging(self._lake.root), ignore_errors=True)  # what a killed run left
+        shutil.rmtree(staging(self._root), ignore_errors=True)  # what a killed run left
         return self._open.enter_context(session(self._workspace, "build"))
 
-    def write(self, pipeline: Pipeline, days: Sequence[date | None]) -> tuple[pa.Schema, list[Part]]:
-        """Run one pipeline, day by day or once; its columns, and the files that have its rows."""
-        tables = Tables(self._session, self._workspace, self._lake, pipeline.name)
-        return tables.made, [part for day in days for part in self._write(tables, pipeline, day)]
+    @contextmanager
+    def running(self, lake: Lake, day: date | None) -> Iterator[Callable[[Pipeline], Made]]:
+        """Give what runs a pipeline for one day, or as a whole; the rows become files as Spark divides them."""
+        kept: duckdb.Kept = {}
 
-    def _write(self, tables: Tables, pipeline: Pipeline, day: date | None) -> list[Part]:
-        between = None
-        condition = ""
-        if day is not None:
-            since, until = duckdb.window(self._workspace, day)
-            tables.set_window(day, since, until)
-            between = (since - pipeline.margin, until + pipeline.margin)
-            condition = f" WHERE day = DATE '{day}'"
-        target = staging(self._lake.root) / str(uuid4())
+        def make(pipeline: Pipeline) -> Made:
+            if pipeline.name not in self._tables:
+                self._tables[pipeline.name] = Tables(self._session, self._workspace, lake, pipeline.name)
+            tables = self._tables[pipeline.name]
+            if day is None:
+                tables.prepare(None, None, kept)
+            else:
+                tables.set_window(day, *duckdb.window(self._workspace, day))
+                tables.prepare(day, duckdb.reach(self._workspace, day, pipeline), kept)
+            return tables.made, self._write(tables.made, lake, pipeline, day)
+
+        yield make
+
+    def _write(self, made: pa.Schema, lake: Lake, pipeline: Pipeline, day: date | None) -> list[Part]:
+        condition = "" if day is None else f" WHERE day = DATE '{day}'"
+        target = staging(self._root) / str(uuid4())
         try:
-            tables.prepare(day, between)
-            columns = ", ".join(f"CAST({name} AS {kind}) AS {name}" for name, kind in typed(tables.made)
+            columns = ", ".join(f"CAST({name} AS {kind}) AS {name}" for name, kind in typed(made)
                                 if day is None or name != "`day`")  # the directory's name says it
             query = f"SELECT {columns} FROM ({to_spark(pipeline.sql)}) AS made{condition}"  # noqa: S608  # our own text
             self._session.sql(query).write.parquet(str(target))
             return [part for path in sorted(target.glob("part-*.parquet"))
-                    if (part := self._moved(path, pipeline.name, day)) is not None]
+                    if (part := _moved(path, lake, pipeline.name, day)) is not None]
         finally:
             shutil.rmtree(target, ignore_errors=True)
 
-    def _moved(self, path: Path, table: str, day: date | None) -> Part | None:
-        from pyarrow import parquet
 
-        rows = parquet.read_metadata(path).num_rows
-        return Part(path.rename(self._lake.part_path(table, day)), rows, day) if rows else None
+def _moved(path: Path, lake: Lake, table: str, day: date | None) -> Part | None:
+    """A file that Spark wrote as one of a table, unless it has no rows."""
+    from pyarrow import parquet
+
+    rows = parquet.read_metadata(path).num_rows
+    return Part(path.rename(lake.part_path(table, day)), rows, day) if rows else None

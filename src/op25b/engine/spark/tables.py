@@ -61,7 +61,7 @@ class Tables:
         finally:
             connection.close()
 
-    def prepare(self, day: date | None, between: tuple[datetime, datetime] | None) -> None:
+    def prepare(self, day: date | None, between: tuple[datetime, datetime] | None, kept: duckdb.Kept) -> None:
         """Make the views for one day, or for a table made as a whole; as `op25b.engine.duckdb.prepare` does."""
         for raw in sorted(set(self._columns) & set(schema.RAW)):
             days = None
@@ -74,11 +74,15 @@ class Tables:
             if read.stored:
                 self._view(read.name, [day] if day is not None and read.build == "day" else None, None)
                 continue
+            step, made_of = read.build == "step" and day is not None, duckdb.made_of(read, between)
+            if step and kept.get(read.name, ()) == made_of:
+                continue
             made = self._session.sql(to_spark(read.sql))
-            if read.build == "step" and day is not None:  # computed once; files outlive a worker, and keep plans small
+            if step:  # computed once; files outlive a worker, and keep plans small
                 path = str(self._scratch / f"{read.name}-{day}")
                 made.write.mode("overwrite").parquet(path)
                 made = self._session.read.schema(made.schema).parquet(_shown(path))
+                kept[read.name] = made_of
             made.createOrReplaceTempView(read.name)
 
     def set_window(self, day: date, since: datetime, until: datetime) -> None:
