@@ -196,6 +196,9 @@ def test_limits_are_respected(tmp_path: Path) -> None:
     assert found["memory_limit"].replace(" ", "") == "300.0MiB"
     assert found["threads"] == "1"
     assert found["temp_directory"] == str(opened.workspace.lake_path / ".spill")
+    engine.leave_room(connection, opened.workspace)
+    (left,), = connection.execute("SELECT current_setting('memory_limit')").fetchall()
+    assert left.replace(" ", "") == "225.0MiB"  # what a build leaves to Python beside it: a quarter, at most 1/3 GiB
 
 
 def test_rows_go_where_the_settings_say_when_memory_is_short(tmp_path: Path) -> None:

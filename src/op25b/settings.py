@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, model_validator
 
 from op25b.errors import nearest
 from op25b.sequential import SequentialTest
@@ -369,9 +369,9 @@ class Retention(Settings):
 
 
 class DuckDB(Settings):
-    """`[engine.duckdb]`."""
+    """`[engine.duckdb]`; `memory_limit` in bytes, or with a unit such as GB or GiB, at least 32 MiB."""
 
-    memory_limit: str | None = None
+    memory_limit: Annotated[ByteSize, Field(ge=2**25)] | None = None
     temp_directory: str | None = None
     threads: Annotated[int, Field(ge=1)] | None = None
 

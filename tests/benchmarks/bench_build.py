@@ -4,10 +4,10 @@ Run `python -m tests.benchmarks.bench_build [--flows N] [--leases N] [--days N] 
 a process of its own, so that its peak memory is its own. The lake is made once and kept in `--lake` where given.
 
 The hand-written queries join the records of a five-tuple into sessions, attribute them to leases and sum them per
-subscriber, day, destination group and port, bursts included. They know nothing of five-tuples used again, of
-overlapping leases, of sessions over midnight or of connections from outside, and write `sender_day` alone. The time of
-`build` is shown up to `sender_day` and in all, then that of a build with nothing new, and of one after a late file of a
-day, with five minutes at noon.
+subscriber, day, destination group and port, bursts included; day by day, as all days at once do not fit into the memory
+that `build` gets. They know nothing of five-tuples used again, of overlapping leases, of sessions over midnight or of
+connections from outside, and write `sender_day` alone. The time of `build` is shown up to `sender_day` and in all, then
+that of a build with nothing new, and of one after a late file of a day, with five minutes at noon.
 """
 
 from __future__ import annotations
@@ -209,7 +209,7 @@ WITH turned AS (
         CASE WHEN back THEN src_port ELSE dst_port END AS port,
         CASE WHEN back THEN 0 ELSE packets END AS sent_packets, CASE WHEN back THEN 0 ELSE bytes END AS sent_bytes,
         CASE WHEN back THEN packets ELSE 0 END AS got_packets, CASE WHEN back THEN bytes ELSE 0 END AS got_bytes
-    FROM (SELECT *, NOT (dst_port IN (25, 110, 143, 465, 587, 993, 995)) AS back FROM flow)
+    FROM (SELECT *, NOT (dst_port IN (25, 110, 143, 465, 587, 993, 995)) AS back FROM flow WHERE day = $day)
 ),
 session AS (
     SELECT day, line, server, line_port, port, min(first_seen) AS first_seen, max(last_seen) AS last_seen,
@@ -219,7 +219,9 @@ session AS (
     GROUP BY ALL
 ),
 held AS (
-    SELECT ('0x' || right(ip_first, 16))::BIGINT AS line, start, "end", subscriber FROM lease_record
+    SELECT ('0x' || right(ip_first, 16))::BIGINT AS line, start, "end", subscriber
+    FROM lease_record
+    WHERE start < $day + INTERVAL 1 DAY AND ("end" IS NULL OR "end" > $day)
 ),
 attributed AS (
     SELECT s.*, h.subscriber, s.server BETWEEN 281474087547136 AND 281474087547151 AS relay,
@@ -250,30 +252,47 @@ GROUP BY ALL
 
 
 def run_by_hand(root: Path) -> Count:
-    """`sender_day` by one query over the same files, written as a Parquet file."""
-    made = engine.quoted(str(root / "by_hand.parquet"))
+    """`sender_day` by one query a day over the same files, written as Parquet files."""
+    made = _by_hand(root)
     connection = engine.session(Workspace.load(root))
-    connection.execute(f"COPY ({HAND_WRITTEN}) TO {made} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)")
+    for day in Lake(root / "lake").days("flow"):
+        file = engine.quoted(str(made / f"{day}.parquet"))
+        query = HAND_WRITTEN.replace("$day", f"DATE '{day}'")
+        connection.execute(f"COPY ({query}) TO {file} (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)")
     connection.close()
-    return lambda: _flows_in(root / "by_hand.parquet")
+    return lambda: _flows_in(made)
 
 
-def _flows_in(file: Path) -> int:
+def _by_hand(root: Path) -> Path:
+    """Where `sender_day` is made by hand."""
+    made = root / "by_hand"
+    made.mkdir()
+    return made
+
+
+def _flows_in(made: Path) -> int:
     """Flow records in a `sender_day` made by hand, which is then removed."""
-    flows = int(pl.read_parquet(file, columns=["flows"])["flows"].sum())
-    file.unlink()
+    flows = int(pl.read_parquet(made / "*.parquet", columns=["flows"])["flows"].sum())
+    shutil.rmtree(made)
     return flows
 
 
 def run_by_polars(root: Path) -> Count:
-    """The same as a lazy Polars query on its streaming engine."""
-    lake = Lake(root / "lake")
+    """The same as lazy Polars queries on its streaming engine."""
+    lake, made = Lake(root / "lake"), _by_hand(root)
+    for day in lake.days("flow"):
+        _sums_by_polars(lake, day).sink_parquet(
+            made / f"{day}.parquet", compression="zstd", compression_level=1, engine="streaming")
+    return lambda: _flows_in(made)
+
+
+def _sums_by_polars(lake: Lake, day: date) -> pl.LazyFrame:
     mail = pl.col("dst_port").is_in([25, 110, 143, 465, 587, 993, 995])
 
     def side(out: str, back: str) -> pl.Expr:
         return pl.when(mail).then(out).otherwise(back)
 
-    turned = pl.scan_parquet(lake.files("flow"), hive_partitioning=True).select(
+    turned = pl.scan_parquet(lake.files("flow", [day]), hive_partitioning=True).select(
         "day", "first_seen", "last_seen", "established", line=side("src_low", "dst_low"),
         server=side("dst_low", "src_low"), line_port=side("src_port", "dst_port"), port=side("dst_port", "src_port"),
         sent_packets=pl.when(mail).then("packets").otherwise(0), sent_bytes=pl.when(mail).then("bytes").otherwise(0),
@@ -282,7 +301,8 @@ def run_by_polars(root: Path) -> Count:
     sessions = turned.group_by("day", "line", "server", "line_port", "port").agg(
         pl.col("first_seen").min(), pl.col("last_seen").max(), pl.len().alias("flows"), pl.col("established").any(),
         *[pl.col(name).sum() for name in volumes])
-    leases = pl.scan_parquet(lake.files("lease_record")).select(
+    today = (pl.col("start") < day + timedelta(days=1)) & ~(pl.col("end") <= day).fill_null(value=False)
+    leases = pl.scan_parquet(lake.files("lease_record")).filter(today).select(
         pl.col("ip_first").str.tail(16).str.to_integer(base=16, dtype=pl.Int64).alias("line"),
         "subscriber", "start", "end")
     begun, gone = pl.col("first_seen") >= pl.col("start"), pl.col("first_seen") >= pl.col("end")
@@ -293,14 +313,11 @@ def run_by_polars(root: Path) -> Count:
     burst = attributed.group_by(*keys, "slot").agg(servers=pl.col("server").n_unique(), sessions=pl.len()).group_by(
         keys).agg(destinations_5min=pl.col("servers").max(), sessions_5min=pl.col("sessions").max())
     answered = pl.col("got_packets") > 0
-    sums = attributed.group_by(keys).agg(
+    return attributed.group_by(keys).agg(
         pl.len().alias("sessions"), pl.col("flows").sum(), *[pl.col(name).sum() for name in volumes],
         pl.col("first_seen").min(), pl.col("last_seen").max(), pl.col("established").sum().alias("worked"),
         refused=(~pl.col("established") & answered).sum(), no_answer=(~pl.col("established") & ~answered).sum(),
         destinations=pl.col("server").n_unique()).join(burst, on=keys)
-    made = root / "by_polars.parquet"
-    sums.sink_parquet(made, compression="zstd", compression_level=1, engine="streaming")
-    return lambda: _flows_in(made)
 
 
 def late_file(root: Path) -> None:

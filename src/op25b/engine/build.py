@@ -203,6 +203,7 @@ class OnDuckDB:
 
         try:
             engine.parameters(connection, self._workspace)
+            engine.leave_room(connection, self._workspace)
             engine.join_as_written(connection)
             if day is not None:
                 engine.set_window(connection, day, *engine.window(self._workspace, day))

@@ -25,6 +25,7 @@ _DUCKDB_TYPES = {pl.String: "VARCHAR", pl.Int16: "SMALLINT", pl.Int32: "INTEGER"
                  pl.Boolean: "BOOLEAN", pl.Date: "DATE", pl.Datetime: "TIMESTAMP"}
 # First and last instant of a row: a day table reads what overlaps its day and margin.
 TIME = {"flow": ("first_seen", "last_seen"), "mail_event": ("at", "at")}
+_BESIDE = 2**30 // 3
 FILES_ARE_GONE = ("files that were being read were removed from the lake ('op25b expire' or 'op25b compact')\n"
                   "  run it again: it will read the newest lake version")
 SEQUENTIAL = ("failed", "worked", "acquit", "accuse", "fewest")
@@ -63,12 +64,19 @@ def connect(workspace: Workspace) -> DuckDBPyConnection:
         "temp_directory": str(workspace.spill_path), "preserve_insertion_order": False,
     }
     if settings.memory_limit:
-        config["memory_limit"] = settings.memory_limit
+        config["memory_limit"] = f"{settings.memory_limit}B"
     if settings.threads:
         config["threads"] = settings.threads
     connection = duckdb.connect(":memory:", config=config)
     connection.execute("SET enable_progress_bar = false")
     return connection
+
+
+def leave_room(connection: DuckDBPyConnection, workspace: Workspace) -> None:
+    """Keep the whole process within the memory limit: Python and its libraries take a third of a GiB beside DuckDB."""
+    limit = workspace.config.engine.duckdb.memory_limit
+    if limit:
+        connection.execute(f"SET memory_limit = '{limit - min(_BESIDE, limit // 4)}B'")
 
 
 def join_as_written(connection: DuckDBPyConnection) -> None:
