@@ -166,6 +166,23 @@ def test_killed_at_a_commit_goes_on_from_the_one_before(
     assert tables(opened) == from_nothing(opened)
 
 
+def test_of_a_killed_build_the_committed_days_stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = new_workspace(tmp_path / "w")
+    fill(opened)
+    monkeypatch.setattr("op25b.engine.build._SECONDS_BETWEEN_COMMITS", -1)  # after each day
+
+    def dies(step: str, _done: int, _all: int) -> None:
+        if step == f"connection {DAYS[1]}":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        opened.build(progress=dies)
+    assert Lake(opened.workspace.lake_path).days("connection") == DAYS[:1]
+    found = made(opened)
+    assert found["address"] == found["connection"] == found["sender_day"] == [2, 3]
+    assert tables(opened) == from_nothing(opened)
+
+
 @pytest.mark.parametrize("kinds", [(), ("flow",), ("mail_event",), ("lease_record",), ("subscriber_record",),
                                    ("flow", "subscriber_record"), ("mail_event", "lease_record")])
 def test_any_kind_of_input_may_be_missing(tmp_path: Path, kinds: tuple[str, ...]) -> None:
