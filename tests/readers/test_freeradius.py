@@ -10,13 +10,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from op25b.readers import choose
 from op25b.readers.base import Source
 from op25b.readers.leases import freeradius
+from op25b.readers.text import blocks
 from tests.conftest import SAMPLE
 from tests.readers.reading import Result, collect, read_bytes
+from tests.readers.test_properties import DETAIL, damaged
 
 Read = Callable[..., Result]
 HEADER = "Tue Nov 24 15:03:43 2026"  # Asia/Tokyo
@@ -174,3 +177,20 @@ def test_line_ends_and_empty_file(read: Read) -> None:
     assert only(read(record().replace("\n", "\r\n"))) == ROW | {"at": AT, "start": AT}
     assert read("").read == 0
     assert read("\n\n").read == 0
+
+
+def test_records_read_together_are_those_read_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is wrong with some of them, and wherever a block ends."""
+    text = "".join([record(), record(Acct_Status_Type="Stop", Acct_Session_Time="60", User_Name="'u 2'"),
+                    record(Acct_Status_Type="Accounting-On"), record(Delegated_IPv6_Prefix="2001:db8:2::/56"),
+                    record(Timestamp=None), record(User_Name='"a\\303\\244"'), record(Framed_IP_Address="0.0.0.0")] * 9)
+    path = tmp_path / "detail"
+    for seed in range(120):
+        path.write_bytes(damaged(text.encode() if seed % 2 else DETAIL, seed))
+        with monkeypatch.context() as patched:
+            patched.setattr(freeradius, "blocks", lambda path, size=seed * 90 + 1: blocks(path, size))
+            together = collect(freeradius.read(Source(path, "Asia/Tokyo")), freeradius.FORMAT)
+            patched.setattr(freeradius, "starts", lambda lines: pl.repeat(value=False, n=lines.len(), eager=True))
+            alone = collect(freeradius.read(Source(path, "Asia/Tokyo")), freeradius.FORMAT)
+        assert together.frame.equals(alone.frame), seed
+        assert (together.read, together.kept, together.rejected) == (alone.read, alone.kept, alone.rejected), seed

@@ -22,9 +22,9 @@ ALL_PORTS = (0, 65535)
 NO_ADDRESS = frozenset({"0.0.0.0", "255.255.255.254", "255.255.255.255"})  # noqa: S104 -- not an address to bind to
 SINCE_EVER = datetime(1970, 1, 1)  # noqa: DTZ001 -- times in the lake are naive UTC
 _LATEST_YEAR = 2200
-_LATEST_SECOND = (datetime(_LATEST_YEAR + 1, 1, 1, tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()
+LATEST_SECOND = (datetime(_LATEST_YEAR + 1, 1, 1, tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()
 Row = dict[str, Any]
-_COLUMNS = {name: dtype for name, dtype in schema.LEASE_RECORD.schema.items() if name != "source"}
+COLUMNS = {name: dtype for name, dtype in schema.LEASE_RECORD.schema.items() if name != "source"}
 
 
 class BadRow(Exception):  # noqa: N818 -- a finding about the input, not an error of the program
@@ -66,9 +66,9 @@ def batches(outcomes: Iterable[Outcome], size: int = ROWS_A_BATCH) -> Iterator[B
         if outcome.bad is not None:
             rejected.append(outcome.bad)
         if read >= size or len(rows) >= size:
-            yield Batch(pl.DataFrame(rows, schema=_COLUMNS), read, good, rejects(rejected))
+            yield Batch(pl.DataFrame(rows, schema=COLUMNS), read, good, rejects(rejected))
             rows, rejected, read, good = [], [], 0, 0
-    yield Batch(pl.DataFrame(rows, schema=_COLUMNS), read, good, rejects(rejected))
+    yield Batch(pl.DataFrame(rows, schema=COLUMNS), read, good, rejects(rejected))
 
 
 def numbered_lines(source: Source) -> Iterator[tuple[int, str]]:
@@ -79,7 +79,7 @@ def numbered_lines(source: Source) -> Iterator[tuple[int, str]]:
 
 def from_epoch(seconds: float) -> datetime:
     """Seconds since 1970 as naive UTC."""
-    if not 0 <= seconds < _LATEST_SECOND:
+    if not 0 <= seconds < LATEST_SECOND:
         msg = "impossible time"
         raise BadRow(msg)
     return SINCE_EVER + timedelta(seconds=seconds)

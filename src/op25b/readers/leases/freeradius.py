@@ -4,34 +4,39 @@ The time of the event is the server's `Timestamp` (seconds since 1970; the heade
 it is absent) less `Acct-Delay-Time`, which is how long the access server had held the record back (RFC 2866, 5.2).
 A Stop or Interim-Update also tells when the session began: that time less `Acct-Session-Time`.
 Accounting-On and -Off mean that the access server has lost all its sessions.
+
+Usual records are read many at a time (`usual_records`), the others here, one by one.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from op25b.readers.base import Batch, Format, Head, Source
+import polars as pl
+
+from op25b.readers.base import Batch, Format, Head, Reject, Source, rejects
 from op25b.readers.leases.common import (
     ALL_PORTS,
+    COLUMNS,
     FILTERED,
     NO_ADDRESS,
     BadRow,
     Outcome,
     Row,
     bad,
-    batches,
     from_epoch,
     ip_range,
     kept,
     number,
 )
 from op25b.readers.leases.identity import line_name
-from op25b.readers.text import blocks
+from op25b.readers.leases.usual_records import ADDRESSES, starts, usual
+from op25b.readers.text import Block, blocks
 
 _HEADER = re.compile(r"^[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}$", re.ASCII)
 _ATTRIBUTE = re.compile(r"^\s+([A-Za-z0-9.-]+)(?::\d+)? (?::|\+)?= (.*)$", re.ASCII)
@@ -41,7 +46,6 @@ _EVENTS = {
     "start": "start", "1": "start", "stop": "stop", "2": "stop", "interim-update": "interim", "alive": "interim",
     "3": "interim", "accounting-on": "reset", "7": "reset", "accounting-off": "reset", "8": "reset",
 }
-_ADDRESSES = ("Framed-IP-Address", "Framed-IPv6-Prefix", "Delegated-IPv6-Prefix", "Framed-IPv6-Address")
 _LONGEST_SESSION = 2**32 - 1
 
 
@@ -75,30 +79,63 @@ def recognise(head: Head) -> str | None:
 
 def read(source: Source) -> Iterator[Batch]:
     """Yield a row per address of each Start, Interim-Update, Stop, Accounting-On and -Off."""
-    return batches(_outcome(record, source.timezone) for record in _records(source))
-
-
-def _records(source: Source) -> Iterator[_Record]:
-    """Cut the file into records; lines that belong to none become a record of their own, to be rejected."""
-    record: _Record | None = None
+    cutter = _Cutter()
     for block in blocks(source.path):
-        for number_, line in enumerate(block.lines, start=block.first_line):
+        yield _batch(cutter, block, source.timezone)
+    last = _one_by_one(cutter.end(), source.timezone)
+    yield replace(last, rows=last.rows.drop("line"))
+
+
+def _batch(cutter: _Cutter, block: Block, timezone: str) -> Batch:
+    """Read a block, and what the one before left of a record; what may go on in the next one is left to that."""
+    starting = starts(block.lines)
+    bounds = starting.arg_true()
+    first, last = (bounds[0], bounds[-1]) if len(bounds) else (block.lines.len(), block.lines.len())
+    others = [*cutter.feed(block.lines[:first], block.first_line)]
+    if len(bounds):
+        others += cutter.end()
+    found = usual(block.lines[first:last], starting[first:last], block.first_line + first, _EVENTS)
+    for line, text in found.others.iter_rows():
+        others += [*cutter.feed(text, line), *cutter.end()]
+    others += cutter.feed(block.lines[last:], block.first_line + last)
+    if not block.whole:
+        cutter.cut()
+    rest = _one_by_one(others, timezone)
+    rows = pl.concat([found.rows, rest.rows]).sort("line", maintain_order=True).drop("line")
+    return Batch(rows, found.read + rest.rows_read, found.kept + rest.rows_kept, rest.rejected)
+
+
+class _Cutter:
+    """Cuts lines into records; those that belong to none become a record of their own, to be rejected."""
+
+    def __init__(self) -> None:
+        self._record: _Record | None = None
+
+    def feed(self, lines: Iterable[str], first_line: int) -> Iterator[_Record]:
+        """Take the next lines; records that they end."""
+        for number_, line in enumerate(lines, start=first_line):
             if not line.strip() or _HEADER.match(line):
-                if record is not None:
-                    yield record
-                record = _Record(number_, line) if line.strip() else None
+                yield from self.end()
+                self._record = _Record(number_, line) if line.strip() else None
                 continue
-            if record is None:
-                record = _Record(number_, line, fault="a line outside of any record")
+            if self._record is None:
+                self._record = _Record(number_, line, fault="a line outside of any record")
             attribute = _ATTRIBUTE.match(line)
             if attribute is None:
-                record.fault = record.fault or "a line that is no attribute"
+                self._record.fault = self._record.fault or "a line that is no attribute"
             else:
-                record.attributes.setdefault(attribute[1], []).append(_unquoted(attribute[2].rstrip()))
-        if record is not None and not block.whole:
-            record.fault = record.fault or "the file ends within the record"
-    if record is not None:
-        yield record
+                self._record.attributes.setdefault(attribute[1], []).append(_unquoted(attribute[2].rstrip()))
+
+    def cut(self) -> None:
+        """Note that the file ends within its last line."""
+        if self._record is not None:
+            self._record.fault = self._record.fault or "the file ends within the record"
+
+    def end(self) -> Iterator[_Record]:
+        """The record that the next line does not belong to."""
+        if self._record is not None:
+            yield self._record
+        self._record = None
 
 
 def _unquoted(value: str) -> str:
@@ -116,6 +153,20 @@ def _unquoted(value: str) -> str:
         return bytes([int(code, 8) & 255]) if len(code) == 3 else _CONTROL.get(code, code)
 
     return _ESCAPE.sub(plain, value[1:-1].encode()).decode("utf-8", "backslashreplace")
+
+
+def _one_by_one(records: Iterable[_Record], timezone: str) -> Batch:
+    """Read records of any kind; `rows` with the `line` of their record."""
+    rows: list[Row] = []
+    rejected: list[Reject] = []
+    read = good = 0
+    for record in records:
+        outcome = _outcome(record, timezone)
+        rows += [row | {"line": record.line} for row in outcome.rows]
+        rejected += [] if outcome.bad is None else [outcome.bad]
+        read, good = read + 1, good + outcome.kept
+    columns: dict[str, pl.DataType] = {"line": pl.Int64(), **COLUMNS}
+    return Batch(pl.DataFrame(rows, schema=columns), read, good, rejects(rejected))
 
 
 def _outcome(record: _Record, timezone: str) -> Outcome:
@@ -148,7 +199,7 @@ def _rows(record: _Record, timezone: str) -> list[Row]:
     began = at if event == "start" else None if duration is None else at - timedelta(seconds=duration)
     common |= {"subscriber": line_name(user), "session": session, "start": began,
                "end": at if event == "stop" else None}
-    ranges = [ip_range(text, name) for name in _ADDRESSES for text in record.attributes.get(name, [])
+    ranges = [ip_range(text, name) for name in ADDRESSES for text in record.attributes.get(name, [])
               if text not in NO_ADDRESS]
     # A session may report no address yet (an IPv6-only Start) or none any more; it still marks start and end.
     return [common | {"ip_first": first, "ip_last": last} for first, last in dict.fromkeys(ranges)] or [common]
