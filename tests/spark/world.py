@@ -72,6 +72,11 @@ def grow(root: Path) -> None:
     _flows(root / "more" / "flows-26.csv", datetime(2026, 11, 26), Random(26))
 
 
+def late(root: Path) -> None:
+    """Flow records from the noon of one day to that of the next."""
+    _flows(root / "more" / "flows-late.csv", datetime(2026, 11, 24, 12), Random(27))
+
+
 def _static(path: Path) -> None:
     """Holders that overlap, and parts of a shared address."""
     path.write_text(

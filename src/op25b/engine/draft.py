@@ -38,7 +38,7 @@ class Draft(Lake):
         if table not in self._staged:
             return super().files(table, days)
         staged = self._staged[table][1]
-        asked = set(self.days(table) if days is None else days)
+        asked = set((*self.days(table), *staged) if days is None else days)
         new = [str(part.path) for day in sorted(asked & staged.keys()) for part in staged[day]]
         return [*super().files(table, asked - staged.keys()), *new]
 
