@@ -1,5 +1,5 @@
 -- row: one five-tuple between a line and a mail port, its addresses by their numbers in `address` too
--- build: view
+-- build: inner
 --
 -- The line is the client, or the server where somebody connects to port 25 of the line; a record between two mail ports
 -- does not prove that, as either end may have begun it.

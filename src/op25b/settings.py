@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import ipaddress
+from contextlib import suppress
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ByteSize,
+    ConfigDict,
+    Field,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 
 from op25b.errors import nearest
 from op25b.sequential import SequentialTest
 
+_LEAST_MEMORY = 32 * 2**20
 MAIL_PORTS = (25, 110, 143, 465, 587, 993, 995)
 Group = Literal["own-relay", "mobile-carrier", "known-provider"]
 DESTINATIONS = ("all", "own-relay", "mobile-carrier", "known-provider", "other")
@@ -35,6 +47,14 @@ def _network(text: str) -> str:
         raise ValueError(msg) from None
 
 
+def _memory(value: Any, parse: ValidatorFunctionWrapHandler) -> Any:
+    with suppress(ValueError):
+        if (size := parse(value)) >= _LEAST_MEMORY:
+            return size
+    msg = f"{value!r} is no size of memory of 32 MiB or more: give one with its unit, such as \"2GB\" or \"1500MiB\""
+    raise ValueError(msg)
+
+
 def _as_list(value: Any) -> Any:
     return value if isinstance(value, list | tuple) else [value]
 
@@ -52,6 +72,7 @@ Network = Annotated[str, AfterValidator(_network)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Moment = Annotated[datetime | date, BeforeValidator(_day_stays_a_day)]
 Many = BeforeValidator(_as_list)
+Memory = Annotated[ByteSize, WrapValidator(_memory)]
 
 
 class Settings(BaseModel):
@@ -369,9 +390,9 @@ class Retention(Settings):
 
 
 class DuckDB(Settings):
-    """`[engine.duckdb]`; `memory_limit` in bytes, or with a unit such as GB or GiB, at least 32 MiB."""
+    """`[engine.duckdb]`; `memory_limit` in bytes."""
 
-    memory_limit: Annotated[ByteSize, Field(ge=2**25)] | None = None
+    memory_limit: Memory | None = None
     temp_directory: str | None = None
     threads: Annotated[int, Field(ge=1)] | None = None
 

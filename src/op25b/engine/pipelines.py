@@ -1,7 +1,8 @@
 """The derived tables: one plain SELECT per file in `pipelines/`, ordered by the tables they read.
 
 A file begins with comment lines: `-- row:` what a row is, `-- build:` day (kept per local day), whole (kept, made
-anew), step (kept while a day is made: what several others read) or view (not kept), and for day tables that must look
+anew), step (kept while a day is made: what several others read), inner (not kept, and means something while a day is
+made only) or view (not kept, for anybody), and for day tables that must look
 beyond their day `-- margin:` how far.
 """
 
@@ -32,7 +33,7 @@ class Pipeline:
     """One derived table: how it is built, what it reads, and its SELECT."""
 
     name: str
-    build: Literal["day", "whole", "step", "view"]
+    build: Literal["day", "whole", "step", "inner", "view"]
     row: str
     margin: timedelta
     reads: frozenset[str]
@@ -50,8 +51,8 @@ def _parse(name: str, text: str) -> Pipeline:
         return re.sub(r"\n--\s+", " ", found[1]) if found else None
 
     build, row = header("build"), header("row")
-    if build not in {"day", "whole", "step", "view"} or row is None:
-        msg = f"pipelines/{name}.sql: needs '-- row: ...' and '-- build: day|whole|step|view'"
+    if build not in {"day", "whole", "step", "inner", "view"} or row is None:
+        msg = f"pipelines/{name}.sql: needs '-- row: ...' and '-- build: day|whole|step|inner|view'"
         raise ValueError(msg)
     number, unit = (header("margin") or "0 hours").split()
     margin = timedelta(**{unit: int(number)})

@@ -35,7 +35,7 @@ from op25b.readers.leases.common import (
     number,
 )
 from op25b.readers.leases.identity import line_name
-from op25b.readers.leases.usual_records import ADDRESSES, starts, usual
+from op25b.readers.leases.usual_records import ADDRESSES, LONGEST_SESSION, starts, usual
 from op25b.readers.text import Block, blocks
 
 _HEADER = re.compile(r"^[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}$", re.ASCII)
@@ -46,7 +46,6 @@ _EVENTS = {
     "start": "start", "1": "start", "stop": "stop", "2": "stop", "interim-update": "interim", "alive": "interim",
     "3": "interim", "accounting-on": "reset", "7": "reset", "accounting-off": "reset", "8": "reset",
 }
-_LONGEST_SESSION = 2**32 - 1
 
 
 @dataclass
@@ -65,7 +64,7 @@ class _Record:
     def seconds(self, name: str) -> int | None:
         """An attribute that is a number of seconds."""
         text = self.get(name)
-        return None if text is None else number(text, name, 0, _LONGEST_SESSION)
+        return None if text is None else number(text, name, 0, LONGEST_SESSION)
 
 
 def recognise(head: Head) -> str | None:

@@ -21,7 +21,7 @@ _ATTRIBUTE = r"^[ \t]+([A-Za-z0-9.-]+)(?::[0-9]+)? (?::|\+)?= (.*)$"
 # Printable ASCII without a backslash: in double quotes, in single ones, or without any at its ends.
 _PLAIN = r"""^(?:"([ !#-\[\]-~]+)"|'([ -&(-\[\]-~]+)'|([!#-&(-\[\]-~](?:[ -\[\]-~]*[!#-&(-\[\]-~])?))[ \r]*$"""
 _DIGITS = r"^[0-9]{1,10}$"
-_LONGEST = 2**32 - 1
+LONGEST_SESSION = 2**32 - 1
 ADDRESSES = ("Framed-IP-Address", "Framed-IPv6-Prefix", "Delegated-IPv6-Prefix", "Framed-IPv6-Address")
 _NEEDED = ("Acct-Status-Type", "Acct-Session-Id", "User-Name", "Timestamp")
 _OPTIONAL = ("NAS-IP-Address", "NAS-IPv6-Address", "NAS-Identifier", "Acct-Delay-Time", "Acct-Session-Time")
@@ -106,7 +106,7 @@ def _single(records: pl.DataFrame, values: pl.DataFrame, events: Mapping[str, st
     times = {name: pl.col(name).cast(pl.Int64, strict=False) for name in ("Timestamp", *_OPTIONAL[-2:])}
     odd = [pl.col(name).is_null() for name in (*_NEEDED, "subscriber")]
     odd += [~pl.col(name).str.contains(_DIGITS) for name in times]
-    odd += [~seconds.is_between(name == "Timestamp", LATEST_SECOND - 1 if name == "Timestamp" else _LONGEST)
+    odd += [~seconds.is_between(name == "Timestamp", LATEST_SECOND - 1 if name == "Timestamp" else LONGEST_SESSION)
                 for name, seconds in times.items()]
     event = pl.col("Acct-Status-Type").str.to_lowercase().replace_strict(
         pl.Series([*events]), pl.Series([*events.values()]), default=None)
