@@ -37,9 +37,9 @@ def test_an_empty_file_gives_the_defaults(tmp_path: Path) -> None:
         ("[site\n", "not valid TOML"),
         ("[[inputs.flows]]\npath = 'x'\nsampling_interval = 0", "inputs.flows.0.sampling_interval"),
         ("[privacy]\nkey_file = 5", "privacy.key_file"),
-        ("[engine.duckdb]\nmemory_limit = '80%'", "engine.duckdb.memory_limit: '80%' is no size of memory of 32 MiB or more"),
+        ("[engine.duckdb]\nmemory_limit = '80%'", "engine.duckdb.memory_limit: '80%' is no size of memory"),
         ("[engine.duckdb]\nmemory_limit = '31MiB'", 'give one with its unit, such as "2GB" or "1500MiB"'),
-        ("[engine.duckdb]\nmemory_limit = 'lots'", "'lots' is no size of memory"),
+        ("[engine.duckdb]\nmemory_limit = 'lots'", "'lots' is no size of memory of 32 MiB or more"),
     ],
 )
 def test_mistakes_name_the_file_the_key_and_the_nearest_known_one(tmp_path: Path, text: str, message: str) -> None:
