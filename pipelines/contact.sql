@@ -1,5 +1,6 @@
 -- row: one subscriber × organisation that it connects to, or tries to, on port 25 (own relays left out), over all days
 -- build: whole
+-- by: subscriber
 --
 -- `failed` is that of the first day on which the two met: whether the first contact failed. `reading` and `submitting`
 -- count POP/IMAP sessions, and sessions on 465 or 587, with the same organisation; those of unknown outcome count too,

@@ -1,6 +1,7 @@
 -- row: one subscriber × destination cluster on port 25: each of the organisations a line has most to do with (where it
 --      also reads or submits mail, then where most is carried), mobile carriers together, and per group all the others
 -- build: whole
+-- by: subscriber
 --
 -- `organisation` is NULL where a row stands for several. Regularity (gaps, minutes, sizes) means something only for
 -- one. Five of their own are enough: a mail program has up to three providers, a home perhaps two programs.

@@ -1,6 +1,7 @@
 -- row: one subscriber × month × destination group × port that mail is sent to (25, 465, 587): sender_day summed, so that
 --      questions about all days read few rows
 -- build: whole
+-- by: subscriber
 --
 -- `month` counts months since the year 0 (year × 12 + month - 1); bit n of `days` stands for day n + 1 of the month.
 SELECT

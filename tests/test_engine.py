@@ -120,14 +120,19 @@ def test_changed_settings_make_what_reads_them(opened: OpenWorkspace) -> None:
     assert set(changed.sql("SELECT name FROM peer_day")["name"]) == {"New"}
 
 
-def test_changed_sql_makes_the_table_anew(opened: OpenWorkspace, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("more", "expected"), [
+    ("\nORDER BY 1", {"relay_day": [1, 2, 3], "sender": None}),
+    ("\n-- what it's for\n\n", {}),
+])
+def test_changed_sql_makes_the_table_anew(opened: OpenWorkspace, monkeypatch: pytest.MonkeyPatch, more: str,
+                                          expected: dict[str, list[int] | None]) -> None:
     import dataclasses
 
     table = dict(pipelines())
-    table["relay_day"] = dataclasses.replace(table["relay_day"], sql=table["relay_day"].sql + "\n-- changed")
+    table["relay_day"] = dataclasses.replace(table["relay_day"], sql=table["relay_day"].sql + more)
     for module in ("build", "fingerprints", "duckdb", "pipelines"):
         monkeypatch.setattr(f"op25b.engine.{module}.pipelines", lambda: table)
-    assert made(opened) == {"relay_day": [1, 2, 3], "sender": None}
+    assert made(opened) == expected
 
 
 def test_since_and_until(tmp_path: Path) -> None:

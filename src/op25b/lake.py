@@ -14,7 +14,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
@@ -188,6 +188,10 @@ class Lake:
         """The number of this lake version, of the newest one where the lake is read as it is; 0 while there is none."""
         at = self.at or versions.newest(self.root)
         return 0 if at is None else at.number
+
+    def as_it_is(self) -> Lake:
+        """The lake as it is now, to be read after it has changed."""
+        return Lake(self.root, Version(self.number(), datetime.now(UTC), "", self.table_versions()))
 
     def holds(self, table: str, transactions: Iterable[str]) -> set[str]:
         """Those of `transactions` whose rows the table holds."""

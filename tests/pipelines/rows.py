@@ -10,6 +10,8 @@ import polars as pl
 
 from op25b import schema
 from op25b.api import OpenWorkspace, open_workspace
+from op25b.engine import duckdb as engine
+from op25b.engine.pipelines import pipelines
 from op25b.lake import Lake
 from op25b.pseudonyms import Pseudonyms
 from op25b.readers.base import ip_key
@@ -125,7 +127,8 @@ def load(opened: OpenWorkspace, table: str, rows: list[Row], source: str | None 
 
 def tables(opened: OpenWorkspace) -> dict[str, list[tuple[Any, ...]]]:
     """All stored derived tables, rows sorted, to compare two lakes."""
-    from op25b.engine.pipelines import pipelines
-
-    return {name: sorted(opened.sql(f'SELECT * FROM "{name}"').rows(), key=repr)
-            for name, pipeline in pipelines().items() if pipeline.stored}
+    connection = engine.session(opened.workspace)
+    found = {name: sorted(connection.sql(f'SELECT * FROM "{name}"').fetchall(), key=repr)
+             for name, pipeline in pipelines().items() if pipeline.stored}
+    connection.close()
+    return found

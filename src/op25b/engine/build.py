@@ -17,6 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from op25b.engine import duckdb as engine
+from op25b.engine.changed import CHANGED, Changes, with_the_others
 from op25b.engine.draft import Draft
 from op25b.engine.fingerprints import Fingerprints
 from op25b.engine.pipelines import Pipeline, pipelines, stages
@@ -50,10 +51,12 @@ Made = tuple["pa.Schema", list[Part]]
 class Engine(Protocol):
     """What runs the pipelines; the commits and the fingerprints of a build are the same on every engine."""
 
-    def running(self, lake: Lake, day: date | None) -> AbstractContextManager[Callable[[Pipeline], Made]]:
+    def running(self, lake: Lake, day: date | None, changes: Changes | None = None
+                ) -> AbstractContextManager[Callable[[Pipeline], Made]]:
         """Give what runs pipelines, one after the other, for one day, or for tables made as a whole.
 
-        What one makes is put in `lake` before the next is run, which may read it.
+        What one makes is put in `lake` before the next is run, which may read it. Where `changes` are known, rows of
+        a table made as a whole that nothing has changed may be taken as they are.
         """
         ...
 
@@ -88,32 +91,37 @@ class _Build:
         before, of_days, after = stages()
         wanted = [day for day in self._fingerprints.days if (since or day) <= day <= (until or day)]
         steps = len(before) + len(wanted) * len(of_days) + len(after)
-        for number, pipeline in enumerate(before):
-            progress(pipeline.name, number, steps)
-            self._whole(pipeline)
+        self._whole(before, None, partial(_from, progress, 0, steps))
         self._fingerprints.add_lease_days(partial(_with_table, self._workspace, self._lake, "lease"))
+        as_it_was = self._lake.as_it_is()
+        fresh = frozenset(pipeline.name for pipeline in after if not self._fingerprints.stale(pipeline, None))
         for number, day in enumerate(wanted):
             self._day(day, of_days, partial(_from, progress, len(before) + number * len(of_days), steps))
         self._commit()
-        for number, pipeline in enumerate(after, steps - len(after)):
-            progress(pipeline.name, number, steps)
-            self._whole(pipeline)
+        changes = Changes(as_it_was, {name: built.days or () for name, built in self._built.items()}, fresh)
+        self._whole(after, changes, partial(_from, progress, steps - len(after), steps))
         progress("", steps, steps)
 
     def built(self) -> list[Built]:
         """What was made, in the order of what reads what."""
         return [self._built[name] for name in pipelines() if name in self._built]
 
-    def _whole(self, pipeline: Pipeline) -> None:
-        if not self._fingerprints.stale(pipeline, None):
+    def _whole(self, tables: Sequence[Pipeline], changes: Changes | None, progress: Callable[[str, int], None]) -> None:
+        """Make those that are out of date of tables made as a whole."""
+        if not any(self._fingerprints.stale(pipeline, None) for pipeline in tables):
             return
-        with self._runner.running(self._lake, None) as make:
-            columns, files = make(pipeline)
-        self._lake.put(pipeline.name, columns, files)
-        self._fingerprints.note(pipeline, None)
-        self._fingerprints.note_content(pipeline, partial(_with_table, self._workspace, self._lake, pipeline.name))
-        self._fingerprints.save()
-        self._built[pipeline.name] = Built(pipeline.name, None, sum(file.rows for file in files))
+        with self._runner.running(self._lake, None, changes) as make:
+            for number, pipeline in enumerate(tables):
+                progress(pipeline.name, number)
+                if not self._fingerprints.stale(pipeline, None):
+                    continue
+                columns, files = make(pipeline)
+                self._lake.put(pipeline.name, columns, files)
+                self._fingerprints.note(pipeline, None)
+                content = partial(_with_table, self._workspace, self._lake, pipeline.name)
+                self._fingerprints.note_content(pipeline, content)
+                self._fingerprints.save()
+                self._built[pipeline.name] = Built(pipeline.name, None, sum(file.rows for file in files))
 
     def _day(self, day: date, tables: Sequence[Pipeline], progress: Callable[[str, int], None]) -> None:
         """Make one day of the tables of which it is out of date."""
@@ -186,17 +194,23 @@ class OnDuckDB:
         self._plain: dict[str, tuple[str, pa.Schema]] = {}
 
     @contextmanager
-    def running(self, lake: Lake, day: date | None) -> Iterator[Callable[[Pipeline], Made]]:
+    def running(self, lake: Lake, day: date | None, changes: Changes | None = None
+                ) -> Iterator[Callable[[Pipeline], Made]]:
         """Give what runs a pipeline for one day, or as a whole; the rows become one file, or none."""
         kept: engine.Kept = {}
         connection = engine.connect(self._workspace)
 
         def make(pipeline: Pipeline) -> Made:
             between = None if day is None else engine.reach(self._workspace, day, pipeline)
-            engine.prepare(connection, lake, pipeline.name, day, between=between, kept=kept)
+            in_part = changes is not None and changes.are_few(connection, lake, pipeline)
+            engine.prepare(connection, lake, pipeline.name, day, between=between, kept=kept,
+                           only=CHANGED if in_part else None)
             if pipeline.name not in self._plain:  # those of each day are the same
                 self._plain[pipeline.name] = plain(connection, pipeline.sql)
             query, columns = self._plain[pipeline.name]
+            if in_part:
+                engine.view(connection, lake, pipeline.name)
+                query = with_the_others(query, pipeline.name)
             file = write(connection, lake, pipeline.name, query, day)
             engine.forget(connection, kept, pipeline)
             return columns, [] if file is None else [file]

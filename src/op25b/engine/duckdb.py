@@ -134,14 +134,17 @@ def key_range(network: str) -> tuple[str, str]:
 
 
 def view(connection: DuckDBPyConnection, lake: Lake, table: str, days: Sequence[date] | None = None,
-         between: tuple[datetime, datetime] | None = None) -> None:
-    """Make a view of one stored table, of some days or between two instants only where asked for."""
+         between: tuple[datetime, datetime] | None = None, *, only: str | None = None) -> None:
+    """Make a view of one stored table, of some days or between two instants only where asked for.
+
+    `only`: a table on the connection with the only subscribers whose rows are wanted.
+    """
     files = lake.files(table, days)
     if files:
-        condition = ""
+        condition = "" if only is None else f' SEMI JOIN "{only}" USING (subscriber)'
         if between is not None and table in TIME:
             first, last = TIME[table]
-            condition = f" WHERE \"{last}\" >= TIMESTAMP '{between[0]}' AND \"{first}\" < TIMESTAMP '{between[1]}'"
+            condition += f" WHERE \"{last}\" >= TIMESTAMP '{between[0]}' AND \"{first}\" < TIMESTAMP '{between[1]}'"
         names = ", ".join(map(quoted, files))
         hive = "hive_partitioning = false"
         if lake.partitioned(table):
@@ -212,10 +215,12 @@ def _empty_view(connection: DuckDBPyConnection, lake: Lake, table: str) -> None:
 
 
 def prepare(connection: DuckDBPyConnection, lake: Lake, name: str, day: date | None,
-            *, between: tuple[datetime, datetime] | None = None, kept: Kept | None = None) -> None:
+            *, between: tuple[datetime, datetime] | None = None, kept: Kept | None = None, only: str | None = None
+            ) -> None:
     """Make what a pipeline reads available: raw tables between two instants, stored ones of the day, and steps.
 
-    Steps that were made of the same rows for another pipeline of the day, those in `kept`, are not made again.
+    Steps that were made of the same rows for another pipeline of the day, those in `kept`, are not made again. `only`
+    is as in `view`.
     """
     kept = {} if kept is None else kept
     for raw in sorted(direct_inputs(name) & set(schema.RAW)):
@@ -227,7 +232,7 @@ def prepare(connection: DuckDBPyConnection, lake: Lake, name: str, day: date | N
         view(connection, lake, raw, days, between)
     for read in ingredients(name):
         if read.stored:
-            view(connection, lake, read.name, [day] if day is not None and read.build == "day" else None)
+            view(connection, lake, read.name, [day] if day is not None and read.build == "day" else None, only=only)
         elif read.build == "step" and day is not None:
             if kept.get(read.name, ()) != made_of(read, between):
                 connection.execute(f'CREATE OR REPLACE TEMP TABLE "{read.name}" AS {read.sql}')

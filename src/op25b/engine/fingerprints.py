@@ -123,8 +123,8 @@ class Fingerprints:
             self._made["lease", f"{_CONTENT} {day}"] = f"{known} {found.get(str(day), 'none')}"
 
     def _now(self, pipeline: Pipeline, day: date | None) -> str:
-        parts = [self._workspace.config.site.timezone, pipeline.sql,
-                 *(p.sql for p in ingredients(pipeline.name) if not p.stored)]
+        parts = [self._workspace.config.site.timezone, str(pipeline.margin), pipeline.code,
+                 *(p.code for p in ingredients(pipeline.name) if not p.stored)]
         between = None if day is None else engine.reach(self._workspace, day, pipeline)
         for read in sorted(direct_inputs(pipeline.name)):
             if read in PARAMETERS:

@@ -2,8 +2,8 @@
 
 A file begins with comment lines: `-- row:` what a row is, `-- build:` day (kept per local day), whole (kept, made
 anew), step (kept while a day is made: what several others read), inner (not kept, and means something while a day is
-made only) or view (not kept, for anybody), and for day tables that must look
-beyond their day `-- margin:` how far.
+made only) or view (not kept, for anybody), and for day tables that must look beyond their day `-- margin:` how far.
+`-- by: subscriber` says of a table made as a whole that each of its rows is made of rows of its own subscriber alone.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ _NO_CODE = re.compile(r"--[^\n]*|'[^']*'|\bextract\(\w+ FROM\b", re.IGNORECASE)
 # Neither `a IS DISTINCT FROM b` nor `FROM (SELECT ...)`.
 _READ = re.compile(r"(?<!DISTINCT )\b(?:FROM|JOIN)\s+([a-z_]\w*)\b(?!\s*[.(])")
 _OWN = re.compile(r"\b([a-z_]\w*)\s+AS\s+\(")
+_COMMENT = re.compile(r"('[^']*')|\s*--[^\n]*")
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,13 @@ class Pipeline:
     row: str
     margin: timedelta
     reads: frozenset[str]
+    by_subscriber: bool
     sql: str
+
+    @property
+    def code(self) -> str:
+        """The query without its comments: what its result depends on."""
+        return _COMMENT.sub(lambda found: found[1] or "", self.sql).strip()
 
     @property
     def stored(self) -> bool:
@@ -56,7 +63,7 @@ def _parse(name: str, text: str) -> Pipeline:
         raise ValueError(msg)
     number, unit = (header("margin") or "0 hours").split()
     margin = timedelta(**{unit: int(number)})
-    return Pipeline(name, build, row, margin, tables_read(text), text)  # type: ignore[arg-type]
+    return Pipeline(name, build, row, margin, tables_read(text), header("by") == "subscriber", text)  # type: ignore[arg-type]
 
 
 def tables_read(query: str) -> frozenset[str]:

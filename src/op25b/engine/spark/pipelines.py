@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
     from op25b.engine.build import Made
+    from op25b.engine.changed import Changes
 
 
 class OnSpark:
@@ -58,8 +59,13 @@ class OnSpark:
         return self._open.enter_context(session(self._workspace, "build"))
 
     @contextmanager
-    def running(self, lake: Lake, day: date | None) -> Iterator[Callable[[Pipeline], Made]]:
-        """Give what runs a pipeline for one day, or as a whole; the rows become files as Spark divides them."""
+    def running(self, lake: Lake, day: date | None, changes: Changes | None = None
+                ) -> Iterator[Callable[[Pipeline], Made]]:
+        """Give what runs a pipeline for one day, or as a whole; the rows become files as Spark divides them.
+
+        Tables made as a whole are always made anew: to look for what changed would be a job for each of them.
+        """
+        del changes
         kept: duckdb.Kept = {}
 
         def make(pipeline: Pipeline) -> Made:
