@@ -14,7 +14,7 @@ from op25b.engine.pipelines import direct_inputs, pipelines
 from op25b.lake import Lake
 from op25b.workspace import Workspace
 from tests.conftest import SETTINGS
-from tests.pipelines.rows import both, lease, load, new_workspace, record, tables
+from tests.pipelines.rows import both, from_nothing, lease, load, new_workspace, record, tables
 
 BY_SUBSCRIBER = {name for name, pipeline in pipelines().items() if pipeline.by_subscriber}
 LINES = range(1, 13)
@@ -58,18 +58,6 @@ def in_part(monkeypatch: pytest.MonkeyPatch) -> set[str]:
 
     monkeypatch.setattr(module, "with_the_others", noted)
     return found
-
-
-def from_nothing(opened: OpenWorkspace) -> dict[str, list[tuple[Any, ...]]]:
-    """What a build of the same raw tables from nothing gives."""
-    fresh = opened.workspace.root.parent / "fresh"
-    shutil.copytree(opened.workspace.root, fresh)
-    for path in (fresh / "lake").iterdir():
-        if path.name in {"built", *pipelines()}:
-            shutil.rmtree(path)
-    other = new_workspace(fresh, (fresh / "op25b.toml").read_text(encoding="utf-8"))
-    other.build()
-    return tables(other)
 
 
 def contacts(opened: OpenWorkspace, subscriber: str) -> list[tuple[Any, ...]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from op25b.engine.pipelines import direct_inputs, ingredients, pipelines, stages
 from op25b.errors import LakeError
 from op25b.lake import Lake
 from tests.conftest import SETTINGS
-from tests.pipelines.rows import both, event, flow, lease, load, new_workspace, record, tables
+from tests.pipelines.rows import both, event, flow, from_nothing, lease, load, new_workspace, record, tables
 
 DAYS = [date(2007, 6, day) for day in (1, 2, 3)]
 DAY_TABLES = {name for name, pipeline in pipelines().items() if pipeline.build == "day"}
@@ -45,18 +44,6 @@ def opened(tmp_path: Path) -> OpenWorkspace:
 def made(opened: OpenWorkspace, **period: Any) -> dict[str, list[int] | None]:
     """Table → days of June that a build makes anew (None: the whole table)."""
     return {b.table: b.days and [day.day for day in b.days] for b in build(opened.workspace, **period)}
-
-
-def from_nothing(opened: OpenWorkspace) -> dict[str, list[tuple[Any, ...]]]:
-    """What a build of the same raw tables from nothing gives."""
-    fresh = opened.workspace.root.parent / "fresh"
-    shutil.copytree(opened.workspace.root, fresh)
-    for path in (fresh / "lake").iterdir():
-        if path.name in {"built", *pipelines()}:
-            shutil.rmtree(path)
-    other = new_workspace(fresh, (fresh / "op25b.toml").read_text(encoding="utf-8"))
-    other.build()
-    return tables(other)
 
 
 def test_nothing_new_makes_nothing(opened: OpenWorkspace) -> None:

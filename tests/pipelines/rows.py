@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -132,3 +133,15 @@ def tables(opened: OpenWorkspace) -> dict[str, list[tuple[Any, ...]]]:
              for name, pipeline in pipelines().items() if pipeline.stored}
     connection.close()
     return found
+
+
+def from_nothing(opened: OpenWorkspace) -> dict[str, list[tuple[Any, ...]]]:
+    """What a build of the same raw tables from nothing gives."""
+    fresh = opened.workspace.root.parent / "fresh"
+    shutil.copytree(opened.workspace.root, fresh)
+    for path in (fresh / "lake").iterdir():
+        if path.name in {"built", *pipelines()}:
+            shutil.rmtree(path)
+    other = new_workspace(fresh, (fresh / "op25b.toml").read_text(encoding="utf-8"))
+    other.build()
+    return tables(other)
