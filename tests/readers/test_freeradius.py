@@ -87,6 +87,22 @@ def test_an_access_server_that_restarts(read: Read, status: str) -> None:
                            "port_last": 65535}
 
 
+def test_names_of_attributes(read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of dictionaries of vendors (H3C, Nokia, ...), with tags, and unknown ones; both readers know them all."""
+    lines = ("\tH3C-Connect_Id = 77\n\tAlc-Acct-I-High-Octets-Offer_64 = 0x00\n\tTunnel-Type:0 = VLAN\n"
+             "\tCharging/Rule.1 = 1\n\tAttr-26.2352.1 = 0x01\n\tX_Y:12 += a\n\n")
+    text = record().rstrip("\n") + "\n" + lines
+    assert only(read(text)) == ROW | {"at": AT, "start": AT}
+    monkeypatch.setattr(freeradius, "starts", lambda lines: pl.repeat(value=False, n=lines.len(), eager=True))
+    assert only(read(text)) == ROW | {"at": AT, "start": AT}
+
+
+@pytest.mark.parametrize("name", ["A:B", "A B", "A#", "É", "Tunnel-Type:0:1"])
+def test_names_that_are_none(read: Read, name: str) -> None:
+    result = read(record().rstrip("\n") + f"\n\t{name} = 1\n\n")
+    assert result.rejected == [(1, None, "a line that is no attribute", HEADER)]
+
+
 @pytest.mark.parametrize(("status", "event"), [("1", "start"), ("2", "stop"), ("3", "interim"), ("START", "start"),
                                                ("Tunnel-Start", None), ("Failed", None), ("15", None)])
 def test_status_types(read: Read, status: str, event: str | None) -> None:

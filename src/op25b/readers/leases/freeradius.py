@@ -39,7 +39,8 @@ from op25b.readers.leases.usual_records import ADDRESSES, LONGEST_SESSION, start
 from op25b.readers.text import Block, blocks
 
 _HEADER = re.compile(r"^[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d \d{4}$", re.ASCII)
-_ATTRIBUTE = re.compile(r"^\s+([A-Za-z0-9.-]+)(?::\d+)? (?::|\+)?= (.*)$", re.ASCII)
+# The letters of a name are those that FreeRADIUS allows in its dictionaries (dict.c, `dict_attr_allowed_chars`).
+_ATTRIBUTE = re.compile(r"^\s+([A-Za-z0-9._/-]+)(?::\d+)? (?::|\+)?= (.*)$", re.ASCII)
 _ESCAPE = re.compile(rb"\\([0-7]{3}|.)", re.DOTALL)
 _CONTROL = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
 _EVENTS = {

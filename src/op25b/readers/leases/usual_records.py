@@ -17,7 +17,7 @@ from op25b.readers.leases.identity import line_name
 
 _HEADER = r"^[A-Z][a-z]{2} [A-Z][a-z]{2} [ 0-9][0-9] [0-9]{2}:[0-9]{2}:[0-9]{2} [0-9]{4}$"
 _BLANK = r"^[ \t\r]*$"
-_ATTRIBUTE = r"^[ \t]+([A-Za-z0-9.-]+)(?::[0-9]+)? (?::|\+)?= (.*)$"
+_ATTRIBUTE = r"^[ \t]+([A-Za-z0-9._/-]+)(?::[0-9]+)? (?::|\+)?= (.*)$"
 # Printable ASCII without a backslash: in double quotes, in single ones, or without any at its ends.
 _PLAIN = r"""^(?:"([ !#-\[\]-~]+)"|'([ -&(-\[\]-~]+)'|([!#-&(-\[\]-~](?:[ -\[\]-~]*[!#-&(-\[\]-~])?))[ \r]*$"""
 _DIGITS = r"^[0-9]{1,10}$"
