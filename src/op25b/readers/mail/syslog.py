@@ -31,8 +31,9 @@ _RFC5424 = r"^([^\s:\[]+) ([0-9]+|-) \S+ (?:-|(?:\[(?:[^\]\\]|\\.)*\])+)(?: \x{F
 _REPEATED = r"^message repeated ([0-9]+) times(?:: \[ ?(.*)\])?$"
 # Solaris puts `[ID number facility.level]` before every message.
 _SOLARIS = r"^\[ID [0-9]+ \S+\] "
-# FreeBSD's syslogd -v puts facility and level before the host, Busybox' after it.
-_LEVEL = (r"^<?(?:mail|daemon|user|auth|authpriv|syslog|local[0-7])\."
+# FreeBSD's syslogd -v puts facility and level before the host, Busybox' after it, as AIX' does with `:` between them
+# (`mail:info`, and `auth|security:info`, as these are two names of one facility).
+_LEVEL = (r"^<?(?:mail|daemon|user|auth|auth\|security|authpriv|syslog|local[0-7])[.:]"
           r"(?:debug|info|notice|warning|warn|err|error|crit|alert|emerg)>?$")
 MAX_REPEATS = 9999
 
