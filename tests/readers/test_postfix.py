@@ -197,11 +197,23 @@ REJECTS = {
     "milter at CONNECT": ("smtpd", "NOQUEUE: milter-reject: CONNECT from unknown[198.18.0.9]: 451 4.7.1 Service unavailable - "
                           "try again later; proto=SMTP", "198.18.0.9", "4.7.1", None, None),
     "header": ("cleanup", f"3F2A1B: reject: header Subject: mail from x[192.0.2.1]: 554 5.7.1 hi from pc[198.18.0.9]; "
-               f"from=<a@b.example> to=<c@d.example> {_TAIL}: 5.7.1 no", "198.18.0.9", None, "b.example", "d.example"),
+               f"from=<a@b.example> to=<c@d.example> {_TAIL}: 5.7.1 no", "198.18.0.9", "5.7.1", "b.example", "d.example"),
+    "header that looks like an envelope": ("cleanup", "3F2A1B: reject: header Subject: x from y[192.0.2.1]; from=<> to=<> proto=ESMTP "
+                                           "helo=<z>: 4.1.1 no from pc[198.18.0.9]; from=<a@b.example> to=<c@d.example> "
+                                           "proto=ESMTP helo=<[198.18.0.9]>: 5.7.1 message content rejected",
+                                           "198.18.0.9", "5.7.1", "b.example", "d.example"),
+    "header of a bounce": ("cleanup", f"3F2A1B: reject: header Subject: x from pc[IPv6:2001:db8::1]; from=<> to=<c@d.example> "
+                           f"{_TAIL}: 5.6.0", "2001:db8::1", "5.6.0", "", "d.example"),
+    "code within the reason": ("cleanup", f"3F2A1B: reject: body x from pc[198.18.0.9]; from=<a@b.example> to=<c@d.example> {_TAIL}: "
+                               "no <x>: 5.1.1 y", "198.18.0.9", None, "b.example", "d.example"),
+    "mime-error": ("cleanup", "3F2A1B: reject: mime-error improper use of 8-bit data in message header: Subject: 5.7.1 from "
+                   "pc[198.18.0.9]; from=<a@b.example> to=<c@d.example>", "198.18.0.9", None, "b.example", "d.example"),
     "body": ("cleanup", f"3F2A1B: reject: body buy from pc[198.18.0.9]; from=<a@b.example> to=<c@d.example> {_TAIL}: no",
              "198.18.0.9", None, "b.example", "d.example"),
     "header of a local message": ("cleanup", "3F2A1B: reject: header Subject: x from local; from=<a@b.example>: no",
                                   None, None, "b.example", None),
+    "body of a local message": ("cleanup", "3F2A1B: reject: body x from local; from=<a@b.example> to=<c@d.example>: 5.7.1 message "
+                                "content rejected", None, "5.7.1", "b.example", "d.example"),
     "proxy": ("smtpd", f"NOQUEUE: proxy-reject: END-OF-MESSAGE: 550 5.7.1 virus; from=<a@b.example> to=<c@d.example> {_TAIL}",
               None, None, "b.example", "d.example"),
     "postscreen": ("postscreen", "NOQUEUE: reject: RCPT from [198.18.0.9]:50123: 550 5.7.1 Service unavailable; client "

@@ -72,10 +72,13 @@ _AUTH_FAILED = (
     rf"^[^\[ ]*{_IP.format('ip')}: SASL (?P<method>\S+) authentication (?:failed|aborted)"
     r"(?:.*?, sasl_username=(?P<user>.*))?"
 )
-# The text of a rejected header or body is the sender's, so there the last client named is the right one.
+_CODE = r"[45]\.[0-9]{1,3}\.[0-9]{1,3}"
+# The text of a rejected header or body is the sender's, so there the last client named is the right one. Why it was
+# rejected comes after the envelope, that is after the first `>:`, since 2.3 with a status code.
 _REJECT = (
-    rf"^(?:milter-|proxy-)?reject: (?:(?:header|body|mime-error) .* from [^\[ ]*{_IP.format('content')}; from=<"
-    rf"|[^ ]+ from [^\[ ]*{_IP.format('ip')}[;:] ?(?:[0-9]{{3}}[ -])?(?:(?P<dsn>[45]\.[0-9]{{1,3}}\.[0-9]{{1,3}}) )?)"
+    rf"^(?:milter-|proxy-)?reject: (?:(?:header|body|mime-error) .* from (?:local|[^\[ ]*{_IP.format('content')});"
+    rf" from=<(?:(?:[^>]|>[^:])*>: (?P<content_dsn>{_CODE})(?: |$))?"
+    rf"|[^ ]+ from [^\[ ]*{_IP.format('ip')}[;:] ?(?:[0-9]{{3}}[ -])?(?:(?P<dsn>{_CODE}) )?)"
 )
 _ENVELOPE = (
     r"^.*;(?: from=<(?P<sender>.*?)>,?(?: to=<(?P<to>.*?)>,?)?| to=<(?P<only_to>.*?)>,?)(?: proto=| helo=|: |$)"
@@ -255,7 +258,7 @@ def _reject(part: pl.LazyFrame) -> pl.LazyFrame:
     client = pl.coalesce(field("ip"), field("content"))
     return _event(
         part, "rejected", unless(client.is_not_null() | anonymous, "rejection without a client"),
-        client.alias("client_ip"), _PORT, field("dsn").alias("dsn"),
+        client.alias("client_ip"), _PORT, pl.coalesce(field("dsn"), field("content_dsn")).alias("dsn"),
         domain(envelope.field("sender")).alias("sender_domain"),
         domain(pl.coalesce(envelope.field("to"), envelope.field("only_to"))).alias("recipient_domain"),
     )
