@@ -182,6 +182,14 @@ def test_json(tmp_path: Path) -> None:
     assert (result.read, result.filtered) == (3, 1)
 
 
+def test_json_of_versions_that_print_milliseconds_without_leading_zeros(tmp_path: Path) -> None:
+    text = samples.NFDUMP_JSON.replace("00.900", "00.7").replace("01.400", "01.45").replace("10.703", "10.0")
+    result = read("nfdump-json", tmp_path, text)
+    assert shown(result)[0][:2] == ("12:00:00.007000", "12:00:01.045000")
+    assert shown(result)[1][:2] == ("12:00:03.250000", "12:00:13.750000")
+    assert f"{result.frame['received'][0]:%T.%f}" == "06:24:10.000000"
+
+
 def test_json_cut_short_rejects_its_last_record(tmp_path: Path) -> None:
     text = samples.NFDUMP_JSON[: samples.NFDUMP_JSON.rindex('"src6_addr"')]
     result = read("nfdump-json", tmp_path, text)

@@ -44,9 +44,15 @@ def read(source: Source) -> Iterator[Batch]:
                                    pl.coalesce("exporter", "router6").alias("exporter"))
         frame = whole_addresses(both_directions(standard(frame, source)))
         times = ("first_seen", "last_seen", "received")
-        return _sensible(frame).with_columns(fields.times(frame[name], source.timezone, None) for name in times)
+        return _sensible(frame).with_columns(
+            fields.times(_filled_up(frame[name]), source.timezone, None) for name in times)
 
     yield from batches(objects(source, Keys(_KNOWN, _REQUIRED, _REMEDY, _NOTHING)), typed)
+
+
+def _filled_up(times: pl.Series) -> pl.Series:
+    """Until June 2021 nfdump printed 7 milliseconds as `.7`, not as `.007` (its issue 294)."""
+    return times.str.replace(r"\.([0-9])$", ".0${1}").str.replace(r"\.([0-9][0-9])$", ".0${1}")
 
 
 def _sensible(frame: pl.DataFrame) -> pl.DataFrame:
