@@ -103,6 +103,75 @@ NFDUMP_JSON = """[
 }
 ]
 """
+# Written after bin/output_json.c and bin/nfdump.c of nfdump 1.6 (2017 to 2019)
+NFDUMP_JSON_16 = """[
+{
+	"type" : "FLOW",
+	"sampled" : 0,
+	"export_sysid" : 1,
+	"t_first" : "2026-01-31T21:00:00.900",
+	"t_last" : "2026-01-31T21:00:01.400",
+	"proto" : 6,
+	"src4_addr" : "198.18.0.1",
+	"dst4_addr" : "198.51.100.1",
+	"src_port" : 51000,
+	"dst_port" : 25,
+	"fwd_status" : 64,
+	"tcp_flags" : "...AP.SF",
+	"src_tos" : 0,
+	"in_packets" : 10,
+	"in_bytes" : 1000,
+	"input_snmp" : 0,
+	"output_snmp" : 0,
+	"out_packets" : 8,
+	"out_bytes" : 900,
+	"ip4_router" : "127.0.0.1",
+	"engine_type" : 0,
+	"engine_id" : 0,
+	"t_received" : "2026-11-24T15:24:10.3",
+	"label" : "<none>"
+}
+,
+{
+	"type" : "FLOW",
+	"sampled" : 0,
+	"export_sysid" : 1,
+	"t_first" : "2026-01-31T21:00:04.0",
+	"t_last" : "2026-01-31T21:00:05.0",
+	"proto" : 1,
+	"src4_addr" : "198.18.0.4",
+	"dst4_addr" : "198.51.100.2",
+	"icmp_type" : 8,
+	"icmp_code" : 0,
+	"fwd_status" : 0,
+	"tcp_flags" : "........",
+	"src_tos" : 0,
+	"in_packets" : 1,
+	"in_bytes" : 84,
+	"label" : "<none>"
+}
+,
+{
+	"type" : "FLOW",
+	"sampled" : 0,
+	"export_sysid" : 1,
+	"t_first" : "2026-01-31T21:00:03.250",
+	"t_last" : "2026-01-31T21:00:13.750",
+	"proto" : 6,
+	"src6_addr" : "2001:db8:100::1",
+	"dst6_addr" : "2001:db8:ffff::1",
+	"src_port" : 51002,
+	"dst_port" : 587,
+	"fwd_status" : 0,
+	"tcp_flags" : "........",
+	"src_tos" : 0,
+	"in_packets" : 5,
+	"in_bytes" : 5000,
+	"ip6_router" : "2001:db8::7",
+	"label" : "<none>"
+}
+]
+"""
 NFDUMP_NDJSON = (
     '{"type":"FLOW","export_sysid":1,"first":"2026-01-31T21:00:00.900","last":"2026-01-31T21:00:01.400",'
     '"received":"2026-11-24T15:24:10.703","in_packets":10,"in_bytes":1000,"proto":6,"tcp_flags":"...AP.SF",'
@@ -207,6 +276,7 @@ TEXT = {
     "nfdump-csv 48": ("nfdump-csv", NFDUMP_48), "nfdump-csv 10": ("nfdump-csv", NFDUMP_10),
     "nfdump-csv fast": ("nfdump-csv", NFDUMP_FAST), "nfdump-csv tokens": ("nfdump-csv", NFDUMP_TOKENS),
     "nfdump-json": ("nfdump-json", NFDUMP_JSON), "nfdump-json nd": ("nfdump-json", NFDUMP_NDJSON),
+    "nfdump-json 1.6": ("nfdump-json", NFDUMP_JSON_16),
     "silk": ("silk", SILK), "silk delimited": ("silk", SILK_DELIMITED),
     "argus": ("argus", ARGUS), "argus words": ("argus", ARGUS_WORDS), "goflow2": ("goflow2", GOFLOW2),
     "pmacct csv": ("pmacct", PMACCT_CSV), "pmacct json": ("pmacct", PMACCT_JSON),

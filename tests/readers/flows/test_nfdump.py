@@ -182,6 +182,17 @@ def test_json(tmp_path: Path) -> None:
     assert (result.read, result.filtered) == (3, 1)
 
 
+def test_json_of_1_6(tmp_path: Path) -> None:
+    result = read("nfdump-json", tmp_path, samples.NFDUMP_JSON_16, sampling_interval=1)
+    assert shown(result, "reply_packets", "reply_bytes", "exporter", "forwarding_status") == [
+        (*SESSION, 27, True, 8, 900, "127.0.0.1", 64),
+        (*SIX, None, None, None, None, "2001:db8::7", None),
+    ]
+    assert (result.read, result.filtered, result.rejected) == (3, 1, [])
+    assert f"{result.frame['received'][0]:%F %T.%f}" == "2026-11-24 06:24:10.003000"
+    assert choose(tmp_path / "input", "flows")[0].name == "nfdump-json"
+
+
 def test_json_of_versions_that_print_milliseconds_without_leading_zeros(tmp_path: Path) -> None:
     text = samples.NFDUMP_JSON.replace("00.900", "00.7").replace("01.400", "01.45").replace("10.703", "10.0")
     result = read("nfdump-json", tmp_path, text)

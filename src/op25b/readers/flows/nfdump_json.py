@@ -1,7 +1,8 @@
 """Records of `nfdump -o json` (a pretty-printed array), of its one-line variants, and of `ndjson`.
 
 Times are local without a zone: those of the time zone nfdump ran in, which is the input's `timezone`, or the site's.
-ICMP records have no ports. IPv4 and IPv6 addresses have fields of their own.
+ICMP records have no ports. IPv4 and IPv6 addresses have fields of their own. nfdump 1.6 names times otherwise
+(`t_first`).
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from op25b.readers.flows.jsonlines import Keys, first_keys, objects
 from op25b.readers.flows.records import batches, both_directions, standard, whole_addresses
 
 _KNOWN = {
-    "first_seen": ("first",), "last_seen": ("last",), "received": ("received",), "protocol": ("proto",),
+    "first_seen": ("first", "t_first"), "last_seen": ("last", "t_last"), "received": ("received", "t_received"),
+    "protocol": ("proto",),
     "src_ip": ("src4_addr",), "dst_ip": ("dst4_addr",), "src6": ("src6_addr",), "dst6": ("dst6_addr",),
     "src_port": ("src_port",), "dst_port": ("dst_port",), "flags": ("tcp_flags",), "packets": ("in_packets",),
     "bytes": ("in_bytes",), "reply_packets": ("out_packets",), "reply_bytes": ("out_bytes",),
@@ -32,7 +34,8 @@ def recognise(head: Head) -> str | None:
     if [line.strip() for line in head.lines[:2] if line.strip(" [").startswith(_NOTHING)]:
         return "nfdump found no matching flows"
     keys = set(first_keys(head))
-    return "JSON objects with nfdump's names" if {"first", "last", "in_packets"} <= keys else None
+    known = {"first", "last", "in_packets"} <= keys or {"t_first", "t_last", "in_packets"} <= keys
+    return "JSON objects with nfdump's names" if known else None
 
 
 def read(source: Source) -> Iterator[Batch]:
