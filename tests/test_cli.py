@@ -146,6 +146,20 @@ def test_too_many_rejected_rows_fail_the_run_after_the_others_are_in(tmp_path: P
     assert op25b("-w", tmp_path / "w", "ingest").returncode == 0
 
 
+def test_a_mail_log_of_which_nothing_is_kept_is_named(tmp_path: Path) -> None:
+    op25b("init", tmp_path)
+    settings = tmp_path / "op25b.toml"
+    settings.write_text(settings.read_text() + '\n[[inputs.mail]]\npath = "*.log"\n')
+    strange = "2026-11-24T12:00:01Z mx !x! postfix/qmgr[2]: ABCDEF0123: removed\n"
+    (tmp_path / "strange.log").write_text(100 * strange)
+    (tmp_path / "few.log").write_text(99 * strange.replace("01Z", "02Z"))
+    (tmp_path / "good.log").write_text(100 * strange + strange.replace("!x! ", ""))
+    done = op25b("-w", tmp_path, "ingest", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    assert [line.split(",")[0] for line in done.stderr.splitlines() if line.startswith("note: ")] == [
+        "note: strange.log: none of its 100 lines was kept"]
+
+
 def test_inspect_says_what_a_file_is_and_stores_nothing(sample: OpenWorkspace, tmp_path: Path) -> None:
     before = sample.status().select("table", "rows", "version")
     flows = max((sample.workspace.root / "raw" / "flows").iterdir())

@@ -23,6 +23,7 @@ def init(directory: Annotated[Path, typer.Argument(help="directory of the new wo
     say(f"next: name your inputs in {directory / 'op25b.toml'}, then run 'op25b -w {directory} ingest'")
 
 
+_MANY_LINES = 100
 EngineOption = Annotated[str, typer.Option("--engine", help="duckdb (this machine) or spark (see [engine.spark])")]
 
 
@@ -38,6 +39,11 @@ def ingest(engine: EngineOption = "duckdb", form: FormatOption = "table") -> Non
     say(f"{new.height} new files of {frame.height}: {new['rows_read'].sum():,} rows read, "
          f"{new['rows_kept'].sum():,} kept, {new['rows_filtered'].sum():,} of no interest, "
          f"{new['rows_rejected'].sum():,} rejected")
+    # A few lines without mail are usual, as where a log is read while it grows.
+    silent = (new["kind"] == "mail") & (new["rows_filtered"] == new["rows_read"]) & (new["rows_read"] >= _MANY_LINES)
+    for path, name, lines in new.filter(silent).select("path", "format", "rows_read").iter_rows():
+        say(f"note: {path}: none of its {lines:,} lines was kept, though it looks like a log of {name}: they tell of "
+            "no mail, are older than [retention] keeps, or have a form that is not known")
     problems = [error for error in frame["error"] if error]
     for problem in problems:
         say(f"error: {problem}")
