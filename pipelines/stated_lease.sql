@@ -4,8 +4,8 @@
 --
 -- A lease log states the same session several times (start, interim, stop), in files that may come late or twice.
 -- A session begins at its start record, else at the earliest beginning another record implies. It ends at its stop
--- record; else when its access server lost all sessions after its last record (RADIUS Accounting-On/-Off) or gave its
--- identifier to another.
+-- record; else when, after its last record, its access server lost all sessions (RADIUS Accounting-On/-Off) or gave its
+-- identifier or its address to another.
 -- DHCP and CGNAT logs state when a lease would expire: a stop before that counts, and so does the moment at which the
 -- same address and ports are given to somebody else, or released by a record that names no lease.
 -- An assignment (static, MAP-E) without a beginning has always been there: it starts with 1970.
@@ -97,36 +97,57 @@ address AS (
     WHERE ip_first IS NOT NULL
     GROUP BY kind, access_server, session_key, subscriber, use, ip_first, ip_last, port_first, port_last
 ),
-given AS (
-    SELECT a.kind, a.ip_first, a.ip_last, a.port_first, a.port_last, h.start AS "at"
+leased AS (
+    SELECT
+        h.kind, h.access_server, h.session_key, h.subscriber, h.use, h.start, h.ended, h.expires, h.last_told, h.next_start,
+        a.ip_first, a.ip_last, a.port_first, a.port_last, a.inner_key, a.session, a.source
     FROM address AS a
-    JOIN held AS h
+    JOIN followed AS h
         ON h.kind = a.kind AND h.access_server IS NOT DISTINCT FROM a.access_server
         AND h.session_key = a.session_key AND h.subscriber = a.subscriber AND h.use = a.use
-    WHERE a.kind IN ('dhcp', 'cgnat')
-    UNION
-    SELECT kind, ip_first, ip_last, port_first, port_last, "at"
-    FROM lease_record
-    WHERE event = 'stop' AND session IS NULL AND start IS NULL AND ip_first IS NOT NULL
 ),
+-- Moments at which addresses were given or released (`asks` 0), and for each lease that no record ends (1) the moment
+-- after which the next of them ends it. RADIUS sessions meet those of their own access server only: two of them may
+-- use the same private addresses at once.
 turn AS (
     SELECT
+        kind, CASE WHEN kind = 'radius' THEN access_server END AS giver, ip_first, ip_last, port_first, port_last,
+        start AS "at", 0 AS asks, NULL AS access_server, NULL AS session_key, NULL AS subscriber, NULL AS use
+    FROM leased
+    WHERE kind IN ('dhcp', 'cgnat') OR (kind = 'radius' AND access_server IS NOT NULL)
+    UNION ALL
+    SELECT
+        kind, NULL AS giver, ip_first, ip_last, port_first, port_last,
+        "at", 0 AS asks, NULL AS access_server, NULL AS session_key, NULL AS subscriber, NULL AS use
+    FROM lease_record
+    WHERE event = 'stop' AND session IS NULL AND start IS NULL AND ip_first IS NOT NULL
+    UNION ALL
+    SELECT
+        kind, CASE WHEN kind = 'radius' THEN access_server END AS giver, ip_first, ip_last, port_first, port_last,
+        CASE WHEN kind = 'radius' THEN last_told ELSE start END AS "at", 1 AS asks,
+        access_server, session_key, subscriber, use
+    FROM leased
+    WHERE ended IS NULL AND (kind IN ('dhcp', 'cgnat') OR (kind = 'radius' AND access_server IS NOT NULL))
+),
+given AS (
+    SELECT
         *,
-        lead("at") OVER (PARTITION BY kind, ip_first, ip_last, port_first, port_last ORDER BY "at") AS next_at
-    FROM given
+        min(CASE WHEN asks = 0 THEN "at" END) OVER (
+            PARTITION BY kind, giver, ip_first, ip_last, port_first, port_last ORDER BY "at", asks
+            ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING
+        ) AS next_at
+    FROM turn
 )
 SELECT
-    a.ip_first, a.ip_last, a.port_first, a.port_last, h.subscriber AS name, a.inner_key,
-    h.start,
-    coalesce(h.ended, least(h.expires, r."at", h.next_start, t.next_at)) AS "end",
-    h.kind, h.access_server, a.session, a.source
-FROM address AS a
-JOIN followed AS h
-    ON h.kind = a.kind AND h.access_server IS NOT DISTINCT FROM a.access_server
-    AND h.session_key = a.session_key AND h.subscriber = a.subscriber AND h.use = a.use
+    l.ip_first, l.ip_last, l.port_first, l.port_last, l.subscriber AS name, l.inner_key,
+    l.start,
+    coalesce(l.ended, least(l.expires, r."at", l.next_start, g.next_at)) AS "end",
+    l.kind, l.access_server, l.session, l.source
+FROM leased AS l
 LEFT JOIN reset AS r
-    ON r.kind = h.kind AND r.access_server = h.access_server
-    AND r.session_key = h.session_key AND r.subscriber = h.subscriber AND r.use = h.use
-LEFT JOIN turn AS t
-    ON t.kind = a.kind AND t.ip_first = a.ip_first AND t.ip_last = a.ip_last
-    AND t.port_first = a.port_first AND t.port_last = a.port_last AND t."at" = h.start
+    ON r.kind = l.kind AND r.access_server = l.access_server
+    AND r.session_key = l.session_key AND r.subscriber = l.subscriber AND r.use = l.use
+LEFT JOIN given AS g
+    ON g.asks = 1 AND g.kind = l.kind AND g.access_server IS NOT DISTINCT FROM l.access_server
+    AND g.session_key = l.session_key AND g.subscriber = l.subscriber AND g.use = l.use
+    AND g.ip_first = l.ip_first AND g.ip_last = l.ip_last AND g.port_first = l.port_first AND g.port_last = l.port_last

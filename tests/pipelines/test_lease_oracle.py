@@ -74,6 +74,8 @@ def interval(session: Session, everything: list[Session], resets: set[tuple[str,
     ends = [at for nas, at in resets if nas == session.nas and at > session.start and at >= last]
     ends += [other.start for other in everything
              if (other.nas, other.number) == (session.nas, session.number) and other.start > session.start]
+    ends += [other.start for other in everything
+             if (other.nas, other.address) == (session.nas, session.address) and other.start > last]
     end = session.end if session.stop_arrived else min(ends, default=None)
     return (session.subscriber, ip_key(session.address), clock(session.start), None if end is None else clock(end))
 
@@ -123,6 +125,11 @@ def active(start: int, end: int | None, minute: int) -> bool:
     return start <= minute and (end is None or minute < end)
 
 
+def handed(leases: list[Lease], inside: str, start: int) -> int | None:
+    """When an address was next given to somebody after a moment."""
+    return min((since for held, _, since, _ in leases if held == inside and since > start), default=None)
+
+
 def behind(ports: tuple[int, int], minute: int, leases: list[Lease], blocks: list[Block]) -> set[str]:
     """By brute force: everybody who may be behind these ports of the public address at that minute."""
     known = {inside for inside, *_ in leases} & {inside for inside, *_ in blocks}
@@ -130,7 +137,8 @@ def behind(ports: tuple[int, int], minute: int, leases: list[Lease], blocks: lis
     for inside, of, start, stop in blocks:
         later = [other for _, other_ports, other, _ in blocks if other_ports == of and other > start]
         if of == ports and active(start, min(later, default=None) if stop is None else stop, minute):
-            found |= {who for held, who, since, until in leases if held == inside and active(since, until, minute)}
+            found |= {who for held, who, since, until in leases
+                      if held == inside and active(since, until or handed(leases, held, since), minute)}
             found |= set() if known else {inside}
     return found
 
