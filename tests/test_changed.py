@@ -10,6 +10,7 @@ import pytest
 
 from op25b.api import OpenWorkspace
 from op25b.engine import build as module
+from op25b.engine.fingerprints import Fingerprints
 from op25b.engine.pipelines import direct_inputs, pipelines
 from op25b.lake import Lake
 from op25b.workspace import Workspace
@@ -132,21 +133,22 @@ def test_many_days_are_too_much(opened: OpenWorkspace, in_part: set[str]) -> Non
     assert tables(opened) == from_nothing(opened)
 
 
-def test_after_a_killed_build_all_is_made(opened: OpenWorkspace, in_part: set[str],
-                                          monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the killed build changed is not known to the next one."""
+@pytest.mark.parametrize(("place", "method"), [(Lake, "put"), (Fingerprints, "save")])
+def test_after_a_killed_build_all_is_made(opened: OpenWorkspace, in_part: set[str], monkeypatch: pytest.MonkeyPatch,
+                                          place: type, method: str) -> None:
+    """What the killed build changed is not known to the next one: killed before `contact`, or before days are noted."""
     late(opened, "2007-06-02 13:00:00")
-    put = Lake.put
+    original = getattr(place, method)
 
-    def dies(self: Lake, table: str, *rest: Any) -> None:
-        if table == "contact":
+    def dies(self: Any, *given: Any) -> None:
+        if given[:1] == ("contact",) or method == "save":
             raise KeyboardInterrupt
-        put(self, table, *rest)
+        original(self, *given)
 
-    monkeypatch.setattr(Lake, "put", dies)
+    monkeypatch.setattr(place, method, dies)
     with pytest.raises(KeyboardInterrupt):
         opened.build()
-    monkeypatch.setattr(Lake, "put", put)
+    monkeypatch.setattr(place, method, original)
     in_part.clear()
     load(opened, "flow", both("198.18.0.5:5000", "192.0.2.5:25", "2007-06-03 13:00:00"), source="later still")
     opened.build()

@@ -101,6 +101,23 @@ def test_a_late_file_of_a_kept_day_leaves_expired_days_alone(raw: OpenWorkspace)
     assert raw.sql("SELECT sum(sessions)::BIGINT FROM sender_month").rows() == [(4,)]
 
 
+def test_days_that_share_numbers_are_left_alone_together(raw: OpenWorkspace) -> None:
+    """Of the second day flows are kept, but not those of the hours before it: its connections cannot be made anew.
+
+    So its holders must keep their numbers as well, though a late log of leases names another, first by name.
+    """
+    raw.expire(TODAY)
+    query = "SELECT day(day), subscriber, server_ip FROM session ORDER BY day"
+    before = raw.sql(query).rows()
+    assert before == [(1, "a", "192.0.2.25"), (2, "a", "192.0.2.25"), (3, "a", "192.0.2.25")]
+    load(raw, "lease_record", [lease("198.18.0.50", "0", f"{day} 05:00:00", f"{day} 06:00:00") for day in DAYS[1:]],
+         source="late leases")
+    made = dict(raw.build().select("table", "made").rows())
+    assert made["holder"] == made["connection"] == "2007-06-03 to 2007-06-03"
+    assert raw.sql(query).rows() == before
+    assert raw.sql("SELECT day(day), subscriber FROM peer_day ORDER BY day").rows() == [(1, "a"), (2, "a"), (3, "a")]
+
+
 def test_other_settings_do_not_touch_days_whose_rows_are_gone(raw: OpenWorkspace) -> None:
     raw.expire(TODAY)
     path = raw.workspace.root / "op25b.toml"

@@ -17,7 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from op25b.engine import duckdb as engine
-from op25b.engine.changed import CHANGED, Changes, with_the_others
+from op25b.engine.changed import CHANGED, Changes, read_by_subscriber, with_the_others
 from op25b.engine.draft import Draft
 from op25b.engine.fingerprints import Fingerprints
 from op25b.engine.pipelines import Pipeline, pipelines, stages
@@ -94,7 +94,8 @@ class _Build:
         self._whole(before, None, partial(_from, progress, 0, steps))
         self._fingerprints.add_lease_days(partial(_with_table, self._workspace, self._lake, "lease"))
         as_it_was = self._lake.as_it_is()
-        fresh = frozenset(pipeline.name for pipeline in after if not self._fingerprints.stale(pipeline, None))
+        known = after if self._fingerprints.as_noted(read_by_subscriber()) else []
+        fresh = frozenset(pipeline.name for pipeline in known if not self._fingerprints.stale(pipeline, None))
         for number, day in enumerate(wanted):
             self._day(day, of_days, partial(_from, progress, len(before) + number * len(of_days), steps))
         self._commit()

@@ -34,7 +34,7 @@ class Changes:
         of_all_days = {each.name for each in stages()[2]}
         if not pipeline.by_subscriber or not {pipeline.name, *(pipeline.reads & of_all_days)} <= self._fresh:
             return False
-        tables = [name for name in sorted(_read()) if self._days.get(name)]
+        tables = [name for name in sorted(read_by_subscriber()) if self._days.get(name)]
         if any(_FEW * len(self._days[name]) > len(lake.days(name)) for name in tables):
             return False
         if any(self._before.arrow_schema(name) != lake.arrow_schema(name) for name in tables):
@@ -72,7 +72,7 @@ def with_the_others(query: str, table: str) -> str:
     return f'{query} UNION ALL FROM "{table}" ANTI JOIN {CHANGED} USING (subscriber)'
 
 
-def _read() -> set[str]:
+def read_by_subscriber() -> set[str]:
     """The tables of days that those made by subscriber are made from."""
     parted = [each for each in stages()[2] if each.by_subscriber]
     of_days = {each.name for each in stages()[1]}

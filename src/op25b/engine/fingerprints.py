@@ -8,9 +8,10 @@ the days it says nothing new of alone.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -32,6 +33,7 @@ STATE = "built"
 _STATE_SCHEMA = {"table": pl.String, "part": pl.String, "fingerprint": pl.String}
 _KIND_OF = {"flow": "flows", "mail_event": "mail", "lease_record": "leases", "subscriber_record": "subscribers"}
 _CONTENT = "content"
+_VERSION = "version"  # of the table, when its parts were noted
 _ACCOUNT = ["sha256", "kind", "rows_kept", "first", "last"]
 
 
@@ -43,6 +45,8 @@ class Fingerprints:
         state, files = lake.files(STATE), lake.files("source_file")
         rows = pl.read_parquet(state, glob=False).iter_rows() if state else ()
         self._made: dict[tuple[str, str], str] = {(table, part): fingerprint for table, part, fingerprint in rows}
+        stored = [key for key in self._made if key[1] == _VERSION]
+        self._versions = {table: int(self._made.pop((table, part))) for table, part in stored}
         # Columns that came with a later op25b are only in later files; files are in no order.
         accounts = pl.scan_parquet(files, glob=False, missing_columns="insert", extra_columns="ignore") if files else (
             schema.SOURCE_FILE.empty().lazy())
@@ -61,7 +65,7 @@ class Fingerprints:
 
     def stale(self, pipeline: Pipeline, day: date | None) -> bool:
         """Whether a part is out of date and can be made: what read rows that have expired since stays as it is."""
-        if day is not None and self._is_final(pipeline, day):
+        if day is not None and any(self._is_final(each, day) for each in _numbered_alike(pipeline)):
             return False
         return self._made.get((pipeline.name, _part(day))) != self._now(pipeline, day)
 
@@ -71,6 +75,11 @@ class Fingerprints:
         reach = -(-pipeline.margin // timedelta(days=1)) if made else 0
         return any(day <= until + timedelta(days=reach) for table, until in self._expired.items()
                    if table == pipeline.name or table in all_inputs(pipeline.name))
+
+    def as_noted(self, tables: Iterable[str]) -> bool:
+        """Whether tables are as they were when fingerprints were last saved: no killed build changed them since."""
+        now = self._lake.table_versions()
+        return all(now.get(table) == self._versions.get(table) for table in tables)
 
     def note(self, pipeline: Pipeline, day: date | None) -> None:
         """Note that a part is made, for the parts that read it and for `save`."""
@@ -157,7 +166,21 @@ class Fingerprints:
     def save(self) -> None:
         """Store what was noted."""
         rows = [(table, part, fingerprint) for (table, part), fingerprint in sorted(self._made.items())]
+        rows += [(table, _VERSION, str(version)) for table, version in sorted(self._lake.table_versions().items())
+                 if table in pipelines()]
         self._lake.replace(STATE, pl.DataFrame(rows, schema=_STATE_SCHEMA, orient="row").to_arrow())
+
+
+@functools.cache
+def _numbered_alike(pipeline: Pipeline) -> list[Pipeline]:
+    """The tables of days that are made, or left as they are, on the same days as one of them.
+
+    Those that share the numbers of a day, of addresses and holders: a number made anew means another line.
+    """
+    numbers = {"address", "holder"}
+    of_days = [each for each in pipelines().values() if each.build == "day"]
+    alike = [each for each in of_days if each.name in numbers or all_inputs(each.name) & numbers]
+    return alike if pipeline in alike else [pipeline]
 
 
 def _part(day: date | None) -> str:

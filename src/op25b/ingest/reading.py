@@ -27,7 +27,9 @@ SMALL_BYTES = 4 * 2**20
 # Rows of a group's files that are read before it is known what the lake calls the files.
 HELD_BYTES = 48 * 2**20
 WORKERS = os.cpu_count() or 1
+# When a row is of, which tells its day, and the column of its latest time, which tells the days that a row reaches.
 _TIME_OF = {"flow": "first_seen", "mail_event": "at", "lease_record": "at", "subscriber_record": None}
+_END_OF = {**_TIME_OF, "flow": "last_seen"}
 # More minutes than this between the first and the last row are looked at one by one.
 _MANY_MINUTES = 1_000_000
 
@@ -122,7 +124,7 @@ class Job:
         Of days up to `expired` the lake keeps nothing any more: their rows count as filtered.
         """
         result = self.result
-        when = _TIME_OF[table.name]
+        when, until = _TIME_OF[table.name], _END_OF[table.name]
         try:
             for batch in self.batches:
                 result.rows_read += batch.rows_read
@@ -143,8 +145,8 @@ class Job:
                         frame = recent
                 if frame.is_empty():
                     continue
-                if when is not None:
-                    first, last = frame.select(pl.col(when).min().alias("a"), pl.col(when).max().alias("b")).row(0)
+                if when is not None and until is not None:
+                    first, last = frame.select(pl.col(when).min().alias("a"), pl.col(until).max().alias("b")).row(0)
                     result.first = min(filter(None, (result.first, first)), default=None)
                     result.last = max(filter(None, (result.last, last)), default=None)
                 yield table.conform(frame)
