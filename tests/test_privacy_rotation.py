@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,27 @@ def test_twice(opened: OpenWorkspace) -> None:
                                                                        ("begun", "done", "begun", "done")]
     assert entries[1]["to"] == entries[2]["from"]
     assert entries[3]["to"] == keys.name
+
+
+def test_days_whose_rows_have_expired_stay(opened: OpenWorkspace) -> None:
+    """They cannot be made anew: the tables of days keep them under the new names."""
+    settings = opened.workspace.root / "op25b.toml"
+    settings.write_text(settings.read_text() + "\n[retention]\nmail_event = 1\n")
+    again = opened_again(opened)
+    query = "SELECT day(day), queue_id, auth_user, subscriber FROM message ORDER BY day, queue_id"
+    before, old = again.sql(query).rows(), pseudonyms(opened.workspace.lake_path)
+    assert {day for day, *_ in before} == {24, 25}
+    assert again.expire(date(2026, 11, 26)).rows()[0][3] > 0
+    assert {day for day, *_ in again.sql("SELECT day(day) FROM mail_event").rows()} == {25}
+    done = dict(rotate(again.workspace).select("name", "what").iter_rows())
+    assert (done["message"], done["lease"]) == ("rotated", "dropped")
+    step = Pseudonyms(keyfile.read(opened.workspace.key_path).chain[-1])
+    assert pseudonyms(opened.workspace.lake_path) <= {step.of(name) for name in old}
+    again = opened_again(opened)
+    again.build()
+    assert again.sql(query).rows() == [(day, queue, step.of(user) if user else None, step.of(line) if line else None)
+                                       for day, queue, user, line in before]
+    assert pseudonyms(opened.workspace.lake_path).isdisjoint(old)
 
 
 def test_an_empty_lake(workspace: Callable[..., OpenWorkspace]) -> None:

@@ -334,7 +334,7 @@ class Lake:
             self._uri(table),
             rows,
             mode="overwrite",
-            partition_by=["day"] if rows.schema.names[0] == "day" else None,
+            partition_by=["day"] if self.partitioned(table) else None,
             commit_properties=CommitProperties(app_transactions=[Transaction(app_id=transaction, version=1)]),
             writer_properties=properties(rows.schema.names),
         )

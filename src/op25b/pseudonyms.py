@@ -19,12 +19,12 @@ import polars as pl
 from op25b import keyfile
 from op25b.memo import Memo
 
-_FORM = re.compile(r"p[0-9a-f]{20}")
+FORM = r"^p[0-9a-f]{20}$"
 
 
 def is_pseudonym(text: str) -> bool:
     """Whether `text` has the form of a pseudonym: `p` and 20 hex digits."""
-    return _FORM.fullmatch(text) is not None
+    return re.fullmatch(FORM, text) is not None
 
 
 class Pseudonyms:

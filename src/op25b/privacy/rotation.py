@@ -7,7 +7,8 @@ key file, can tie neither to the lake.
 Killed at any point, the command goes on where it was when it is run again; until then nothing else reads or writes:
 
 1. the key file gets the new key as coming (`keyfile.finished` refuses it from here on), the lake its mark;
-2. the derived tables go (`build` makes them anew);
+2. the derived tables go (`build` makes them anew); where rows have expired, so that some days cannot be made anew, the
+   tables of days stay and are treated as raw ones in step 3, and `build` makes anew the days that can be;
 3. each raw table with pseudonyms is rewritten in one commit that carries the new key's name, so that a table is never
    rewritten twice, and its old versions go: data files, and the statistics in its log;
 4. the files of waves, which name lines by pseudonyms, likewise, told apart by their hashes in the mark;
@@ -31,13 +32,15 @@ from op25b.keyfile import ROTATING, Keys
 from op25b.lake import Lake
 from op25b.privacy.audit import record
 from op25b.privacy.members import map_members, wave_files, write
-from op25b.pseudonyms import Pseudonyms
+from op25b.pseudonyms import FORM, Pseudonyms
 from op25b.upkeep import forget_versions
 from op25b.workspace import Workspace
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_BUILT = "built"
+_DERIVED = ["subscriber", "auth_user"]  # the columns of derived tables of days that hold pseudonyms
 Done = tuple[str, str, int | None]
 _SCHEMA = {"what": pl.String, "name": pl.String, "rows": pl.Int64}
 
@@ -53,8 +56,9 @@ class Mark:
 def rotate(workspace: Workspace, progress: Callable[[str], None] = lambda _: None) -> pl.DataFrame:
     """Make a new key and map all that is stored to it; one row per table or file: what became of it, name, rows.
 
-    `what` is `rotated` (a raw table), `dropped` (a derived table, to be built anew) or `wave` (a file of a wave; rows
-    are NULL where it changed since the rotation began and was left alone). `progress` is called with what comes next.
+    `what` is `rotated` (a raw table, or one of days that cannot all be made anew), `dropped` (a derived table, to be
+    built anew) or `wave` (a file of a wave; rows are NULL where it changed since then and was left alone).
+    `progress` is called with what comes next.
     """
     lake, path = Lake(workspace.lake_path), workspace.key_path
     with lake.writing(keyfile.COMMAND):
@@ -101,9 +105,17 @@ def _carry_out(workspace: Workspace, lake: Lake, keys: Keys, mark: Mark, progres
     """Steps 2 to 5; each does nothing where it was done."""
     step = Pseudonyms(keys.rotated.chain[-1])
     done: list[Done] = []
+    transaction, have_expired = f"rotate/{mark.key}", bool(lake.horizons())
     for name in lake.tables():
-        if name not in schema.RAW:
-            progress(name)
+        if name in schema.RAW:
+            continue
+        progress(name)
+        if have_expired and lake.partitioned(name):
+            _rewrite(lake, name, _DERIVED, step, transaction)
+            done.append(("rotated", name, lake.rows(name)))
+        elif have_expired and name == _BUILT:
+            _forget_wholes(lake)
+        else:
             _drop(lake, name)
             done.append(("dropped", name, None))
     # Beside the tables: rows of a killed rotation, ingestion or query.
@@ -113,7 +125,7 @@ def _carry_out(workspace: Workspace, lake: Lake, keys: Keys, mark: Mark, progres
     for table in schema.RAW.values():
         if table.pseudonyms and lake.delta(table.name) is not None:
             progress(table.name)
-            _rewrite(lake, table, step, f"rotate/{mark.key}")
+            _rewrite(lake, table.name, table.pseudonyms, step, transaction)
             done.append(("rotated", table.name, lake.rows(table.name)))
     for name, before in mark.waves.items():
         progress(name)
@@ -131,25 +143,36 @@ def _drop(lake: Lake, table: str) -> None:
     (lake.root / table).rename(away)
 
 
-def _rewrite(lake: Lake, table: schema.Table, step: Pseudonyms, transaction: str) -> None:
+def _forget_wholes(lake: Lake) -> None:
+    """Of what derived tables were made from, keep what is known of days; the tables made as a whole are gone."""
+    made = pl.read_parquet(lake.files(_BUILT), glob=False)
+    lake.replace(_BUILT, made.filter(pl.col("part").str.contains(r"^\d{4}-\d\d-\d\d$")).to_arrow())
+    forget_versions(lake, _BUILT)
+
+
+def _rewrite(lake: Lake, table: str, pseudonyms: list[str], step: Pseudonyms, transaction: str) -> None:
     import pyarrow as pa
 
-    delta = lake.delta(table.name)
-    if delta is not None and not lake.holds(table.name, [transaction]):
+    delta = lake.delta(table)
+    if delta is not None and not lake.holds(table, [transaction]):
         dataset = delta.to_pyarrow_dataset()
-        columns = [name for name in table.pseudonyms if name in dataset.schema.names]
+        columns = [name for name in pseudonyms if name in dataset.schema.names]
         rows = pa.RecordBatchReader.from_batches(dataset.schema, _mapped(dataset.to_batches(), columns, step))
-        lake.rewrite(table.name, rows, transaction)
-    forget_versions(lake, table.name)
+        lake.rewrite(table, rows, transaction)
+    forget_versions(lake, table)
 
 
 def _mapped(batches: Iterable[pa.RecordBatch], columns: list[str], step: Pseudonyms) -> Iterator[pa.RecordBatch]:
     """The batches with the pseudonyms in `columns` mapped, everything else as it was."""
     for batch in batches:
-        frame = step.replace(pl.DataFrame({name: pl.Series(batch.column(name)) for name in columns}), columns)
+        frame = pl.DataFrame({name: pl.Series(batch.column(name)) for name in columns})
+        mapped = step.replace(frame, columns)
         made = batch
         for name in columns:
+            # In a lake without leases an address stands for a line in derived tables.
+            is_one = pl.col(name).str.contains(FORM)
+            column = frame.select(pl.when(is_one).then(mapped[name]).otherwise(name).alias(name))
             place = batch.schema.get_field_index(name)
             field = batch.schema.field(place)
-            made = made.set_column(place, field, frame[name].to_arrow().cast(field.type))
+            made = made.set_column(place, field, column[name].to_arrow().cast(field.type))
         yield made
