@@ -145,6 +145,19 @@ def test_no_damage_is_more_than_unknown(capture: Path, data: st.DataObject) -> N
             assert sum(frame.height for frame in nffile.flows(file)) == nffile.totals(file)[0]
 
 
+@pytest.mark.parametrize("size", [0, 2**20])
+def test_events_of_an_address_translator_are_no_flows(
+        tmp_path: Path, capture: Path, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nfcapd, "_LARGE_BYTES", size)
+    when = "2026-11-24 03:00:00"
+    events = [Flow(when, when, CLIENT, 40000, SERVER, 25, event=kind) for kind in (4, 5)]
+    undated = Flow("1970-01-01 00:00:00", "1970-01-01 00:00:00", CLIENT, 40004, SERVER, 25)
+    result = read(write_nfcapd(tmp_path, [*events, *FLOWS, undated]))
+    assert table(result) == EXPECTED
+    assert (result.read, result.kept, result.filtered) == (9, 4, 4)
+    assert [reason for _, _, reason, _ in result.rejected] == ["flow record has no time"]
+
+
 def test_exporters_of_joined_files_may_share_a_number(
         tmp_path: Path, capture: Path, large: list[tuple[str, ...]]) -> None:
     for number in (1, 2):

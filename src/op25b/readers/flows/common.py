@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import polars as pl
@@ -12,6 +13,7 @@ from op25b.settings import MAIL_PORTS
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 TCP = 6
 _NEEDED = ("first_seen", "last_seen", "src_ip", "dst_ip", "src_port", "dst_port", "protocol", "packets", "bytes")
+_UNSET = datetime(1970, 1, 1)  # noqa: DTZ001  # naive UTC; what nfdump prints where no time was exported
 
 
 def flag_bits(text: str) -> int | None:
@@ -51,13 +53,19 @@ def finish(frame: pl.DataFrame, what: str) -> tuple[pl.DataFrame, pl.DataFrame]:
     `frame` has `record` (its number in the file), src_ip, dst_ip, times, ports, protocol, packets, bytes,
     tcp_flags, sampling_interval; it may have `problem` (why a record is none, else NULL), `established`, where the
     format says more than flags do, and the numbers of its addresses, where these are canonical.
+
+    What address translators report (NEL) comes among the flows without time, packets and bytes. It is in neither.
     """
+    timeless = pl.col("first_seen") == _UNSET
+    event = timeless & (pl.col("packets") == 0) & (pl.col("bytes") == 0)
+    if frame.select(event.any()).item():  # seldom
+        frame = frame.filter(~event.fill_null(value=False))
     if "src_low" not in frame.columns:
         frame = numbered_ips(frame, {"src_ip": "src", "dst_ip": "dst"})
     missing = pl.any_horizontal(pl.col(c).is_null() for c in _NEEDED)
     backwards = (pl.col("last_seen") < pl.col("first_seen")).fill_null(value=False)
     known = pl.col("problem").is_not_null() if "problem" in frame.columns else pl.lit(value=False)
-    is_bad = frame.select((missing | backwards | known).alias("bad")).to_series()
+    is_bad = frame.select((missing | backwards | known | timeless).alias("bad")).to_series()
     good = frame.drop("record", "problem", strict=False)
     bad = rejects([])
     if is_bad.any():  # seldom, so it is not found out for all
@@ -72,4 +80,6 @@ def finish(frame: pl.DataFrame, what: str) -> tuple[pl.DataFrame, pl.DataFrame]:
 
 def _reason(row: dict[str, Any]) -> str:
     missing = [name for name in _NEEDED if row[name] is None]
-    return row.get("problem") or (f"unreadable: {' '.join(missing)}" if missing else "ends before it starts")
+    if row.get("problem") or missing:
+        return row.get("problem") or f"unreadable: {' '.join(missing)}"
+    return "has no time" if row["first_seen"] == _UNSET else "ends before it starts"
