@@ -18,15 +18,18 @@ _COMMON = [(152, "Q"), (153, "Q"), (7, "H"), (11, "H"), (4, "B"), (6, "B"), (2, 
 _ADDRESSES = {4: [(8, "4s"), (12, "4s")], 6: [(27, "16s"), (28, "16s")]}
 # Events of an address translator (RFC 8158) have the time and kind of the event, and the address and port outside.
 _EVENT = [(323, "Q"), (230, "B"), (8, "4s"), (225, "4s"), (12, "4s"), (4, "B"), (7, "H"), (227, "H"), (11, "H")]
-_TEMPLATES = {300: _COMMON + _ADDRESSES[4], 301: _COMMON + _ADDRESSES[6], 302: _EVENT}
+_REPLY = [(24, "Q"), (23, "Q")]  # packets and bytes back
+_TEMPLATES = {300: _COMMON + _ADDRESSES[4], 301: _COMMON + _ADDRESSES[6], 302: _EVENT,
+              304: _COMMON + _ADDRESSES[4] + _REPLY, 305: _COMMON + _ADDRESSES[6] + _REPLY}
 FLAGS = {"F": 1, "S": 2, "R": 4, "P": 8, "A": 16, "U": 32}
 
 
 @dataclass(frozen=True)
 class Flow:
-    """One unidirectional flow, times in UTC (`2026-01-31 12:00:00.5`), flags as letters.
+    """One flow, times in UTC (`2026-01-31 12:00:00.5`), flags as letters.
 
-    With `event` (4: created, 5: deleted) it is an event of an address translator instead, at `first`.
+    With `reply` (packets and bytes back) it is one of both directions. With `event` (4: created, 5: deleted) it is
+    an event of an address translator instead, at `first`.
     """
 
     first: str
@@ -41,6 +44,7 @@ class Flow:
     protocol: int = 6
     forwarding: int = 64
     event: int | None = None
+    reply: tuple[int, int] | None = None
 
 
 def _ms(text: str) -> int:
@@ -50,16 +54,19 @@ def _ms(text: str) -> int:
 def _template_of(flow: Flow) -> int:
     if flow.event is not None:
         return 302
-    return 300 if ipaddress.ip_address(flow.src).version == 4 else 301
+    number = 300 if ipaddress.ip_address(flow.src).version == 4 else 301
+    return number if flow.reply is None else number + 4
 
 
 def _record(flow: Flow) -> bytes:
     source, target = (ipaddress.ip_address(text).packed for text in (flow.src, flow.dst))
+    back_packets, back_bytes = flow.reply or (0, 0)
     values = {
         152: _ms(flow.first), 153: _ms(flow.last), 7: flow.sport, 11: flow.dport, 4: flow.protocol,
         6: sum(FLAGS[letter] for letter in flow.flags), 2: flow.packets, 1: flow.bytes, 89: flow.forwarding,
         8: source, 12: target, 27: source, 28: target,
         323: _ms(flow.first), 230: flow.event, 225: b"\xcb\x00\x71\x01", 227: 1024,
+        24: back_packets, 23: back_bytes,
     }
     template = _TEMPLATES[_template_of(flow)]
     return struct.pack("!" + "".join(code for _, code in template), *[values[element] for element, _ in template])

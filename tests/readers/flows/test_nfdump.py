@@ -170,6 +170,12 @@ def test_csv_with_tokens_is_read_by_its_header(tmp_path: Path) -> None:
     ]
 
 
+def test_flags_of_both_directions_do_not_make_a_session_of_a_refusal(tmp_path: Path) -> None:
+    text = samples.NFDUMP_TOKENS.replace("...AP.SF,10,1000,8,900", "...A.RS.,1,60,1,40")
+    result = read("nfdump-csv", tmp_path, text, sampling_interval=1)
+    assert result.rows("tcp_flags", "reply_packets", "established") == [(22, 1, False)]
+
+
 def test_a_snapshot_with_an_extra_column_is_read(tmp_path: Path) -> None:
     """Between 1.7.4 and 1.7.5 git had `eth` (nfdump issue 542)."""
     lines = [line.split(",") for line in samples.NFDUMP_10.splitlines()]

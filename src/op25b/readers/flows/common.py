@@ -47,6 +47,27 @@ def established(flags: pl.Expr, src_port: pl.Expr, interval: pl.Expr) -> pl.Expr
     )
 
 
+def _established_both() -> pl.Expr:
+    """The same of a record with counters of both directions: its flags are those of both sides together.
+
+    So SYN and ACK may be a SYN and the reset that refused it. What proves a session is data (PSH) or a FIN; answered
+    by a reset, one packet of the client is a scan, whatever its flags. Without them, one packet of the client is no
+    handshake, and neither are answers of bare segments: these are resets, as a SYN/ACK has options. The rest cannot
+    tell.
+    """
+    def has(bit: int) -> pl.Expr:
+        return (pl.col("tcp_flags") & bit) != 0
+
+    answers = pl.col("src_port").is_in(list(MAIL_PORTS))
+    client = pl.when(answers).then("reply_packets").otherwise("packets")
+    back, back_bytes = (pl.when(answers).then(there).otherwise(f"reply_{there}") for there in ("packets", "bytes"))
+    bare = pl.when(pl.col("src_high") == 0).then(40).otherwise(60)  # headers of IPv4 or IPv6, and TCP
+    proven = has(ACK) & (has(PSH) | has(FIN)) & ((client > 1) | ~has(RST))
+    none = ~has(ACK) | (client < 2) | (back_bytes <= back * bare).fill_null(value=False)
+    told = pl.col("tcp_flags").is_not_null() & (pl.col("sampling_interval") == 1)
+    return pl.when(proven).then(statement=True).when(told & none).then(statement=False)
+
+
 def finish(frame: pl.DataFrame, what: str) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Split parsed flow records into (good rows in canonical form, rejected rows).
 
@@ -74,7 +95,10 @@ def finish(frame: pl.DataFrame, what: str) -> tuple[pl.DataFrame, pl.DataFrame]:
         good = good.filter(~is_bad)
     if "established" not in good.columns:
         flags, port, interval = pl.col("tcp_flags"), pl.col("src_port"), pl.col("sampling_interval")
-        good = good.with_columns(established(flags, port, interval).alias("established"))
+        verdict = established(flags, port, interval)
+        if "reply_packets" in good.columns and good["reply_packets"].null_count() < good.height:
+            verdict = pl.when(pl.col("reply_packets") > 0).then(_established_both()).otherwise(verdict)
+        good = good.with_columns(verdict.alias("established"))
     return good, bad
 
 
