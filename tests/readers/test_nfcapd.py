@@ -145,6 +145,19 @@ def test_no_damage_is_more_than_unknown(capture: Path, data: st.DataObject) -> N
             assert sum(frame.height for frame in nffile.flows(file)) == nffile.totals(file)[0]
 
 
+@pytest.mark.parametrize("size", [0, 2**20])
+def test_events_of_an_address_translator_are_no_flows(
+        tmp_path: Path, capture: Path, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nfcapd, "_LARGE_BYTES", size)
+    when = "2026-11-24 03:00:00"
+    events = [Flow(when, when, CLIENT, 40000, SERVER, 25, event=kind) for kind in (4, 5)]
+    undated = Flow("1970-01-01 00:00:00", "1970-01-01 00:00:00", CLIENT, 40004, SERVER, 25)
+    result = read(write_nfcapd(tmp_path, [*events, *FLOWS, undated]))
+    assert table(result) == EXPECTED
+    assert (result.read, result.kept, result.filtered) == (9, 4, 4)
+    assert [reason for _, _, reason, _ in result.rejected] == ["flow record has no time"]
+
+
 def test_exporters_of_joined_files_may_share_a_number(
         tmp_path: Path, capture: Path, large: list[tuple[str, ...]]) -> None:
     for number in (1, 2):
@@ -191,6 +204,48 @@ def test_what_flags_prove(tmp_path: Path, flags: str, answers: bool, proven: boo
     source, target = (other, one) if answers else (one, other)
     flow = Flow("2026-11-24 03:00:00", "2026-11-24 03:00:01", *source, *target, flags)
     assert read(write_nfcapd(tmp_path, [flow])).rows("established") == [(proven,)]
+
+
+BOTH = [
+    ("SRA", (1, 60), (1, 40), False),  # refused
+    ("SRA", (3, 180), (3, 120), False),  # thrice
+    ("SA", (1, 60), (4, 240), False),  # the SYN/ACK never arrived
+    ("SA", (3, 180), (1, 60), None),
+    ("SRA", (2, 100), (1, 60), None),
+    ("FPURA", (1, 60), (1, 40), False),  # a scan
+    ("SAF", (3, 164), (2, 112), True),
+    ("SAPF", (12, 2000), (11, 1200), True),
+    ("PA", (1, 60), (1, 40), True),  # goes on
+    ("", (1, 60), (1, 40), None),
+    ("S", (3, 180), (0, 0), False),
+    ("SA", (3, 180), (0, 0), True),  # so they are of one side
+]
+
+
+@pytest.mark.parametrize("size", [0, 2**20])
+def test_records_of_both_directions(
+        tmp_path: Path, large: list[tuple[str, ...]], size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(nfcapd, "_LARGE_BYTES", size)
+    times = ("2026-11-24 03:00:00", "2026-11-24 03:00:05")
+    flows = [Flow(*times, CLIENT, 40000 + number, SERVER, 25, flags, *there, reply=back)
+             for number, (flags, there, back, _) in enumerate(BOTH)]
+    six = [Flow(*times, "2001:db8:100::5", 40100, "2001:db8:210::1", 587, "SRA", 3, 240, reply=(3, 180)),
+           # The mail server is the source of this one.
+           Flow(*times, SERVER, 25, CLIENT, 40101, "SRA", 3, 180, reply=(1, 40))]
+    result = read(write_nfcapd(tmp_path, [*flows, *six, FLOWS[2]]))
+    found = dict(zip(result.frame["src_port"] + result.frame["dst_port"], result.rows(
+        "packets", "bytes", "reply_packets", "reply_bytes", "established"), strict=True))
+    assert [found[40025 + number] for number in range(len(BOTH))] == [
+        (*there, *(back if any(back) else (None, None)), proof) for _, there, back, proof in BOTH]
+    assert found[40100 + 587] == (3, 240, 3, 180, False)
+    assert found[40101 + 25] == (3, 180, 1, 40, False)
+    assert large == ([("-c", "1000")] if size == 0 else [()])
+
+
+def test_both_directions_are_sampled_alike(tmp_path: Path, capture: Path) -> None:
+    both = Flow("2026-11-24 03:00:00", "2026-11-24 03:00:05", CLIENT, 1, SERVER, 25, "SRA", 1, 60, reply=(1, 40))
+    result = read(write_nfcapd(tmp_path, [both], ["-s", "100"]))
+    assert result.rows("packets", "bytes", "reply_packets", "reply_bytes", "established") == [(1, 60, 1, 40, None)]
 
 
 @pytest.mark.parametrize("size", [0, 2**20])

@@ -113,6 +113,22 @@ def test_what_the_installed_nfdump_prints(tmp_path: Path, output: str, name: str
 
 
 @pytest.mark.parametrize("output", ["csv", "json"])
+def test_events_of_an_address_translator_are_no_flows(tmp_path: Path, output: str) -> None:
+    require(Path("/usr/bin/nfdump").exists(), "nfdump is not installed")
+    when = "2026-01-31 12:00:00"
+    event = Flow(when, when, "198.18.0.1", 51000, "198.51.100.1", 25, event=4)
+    capture = write_nfcapd(tmp_path / "nfcapd", [*FLOWS, event])
+    done = subprocess.run(
+        ["nfdump", "-r", str(capture), "-o", output],
+        capture_output=True,
+        check=True,
+        env={**os.environ, "TZ": "Asia/Tokyo"},
+    )
+    result = read(f"nfdump-{output}", tmp_path, done.stdout)
+    assert (result.read, result.kept, result.filtered) == (6, 3, 3)
+
+
+@pytest.mark.parametrize("output", ["csv", "json"])
 def test_no_matching_flows_is_an_empty_file(tmp_path: Path, output: str) -> None:
     require(Path("/usr/bin/nfdump").exists(), "nfdump is not installed")
     capture = write_nfcapd(tmp_path / "nfcapd", FLOWS)
@@ -152,6 +168,12 @@ def test_csv_with_tokens_is_read_by_its_header(tmp_path: Path) -> None:
             64,
         )
     ]
+
+
+def test_flags_of_both_directions_do_not_make_a_session_of_a_refusal(tmp_path: Path) -> None:
+    text = samples.NFDUMP_TOKENS.replace("...AP.SF,10,1000,8,900", "...A.RS.,1,60,1,40")
+    result = read("nfdump-csv", tmp_path, text, sampling_interval=1)
+    assert result.rows("tcp_flags", "reply_packets", "established") == [(22, 1, False)]
 
 
 def test_a_snapshot_with_an_extra_column_is_read(tmp_path: Path) -> None:

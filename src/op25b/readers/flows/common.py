@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import polars as pl
@@ -12,6 +13,7 @@ from op25b.settings import MAIL_PORTS
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 TCP = 6
 _NEEDED = ("first_seen", "last_seen", "src_ip", "dst_ip", "src_port", "dst_port", "protocol", "packets", "bytes")
+_UNSET = datetime(1970, 1, 1)  # noqa: DTZ001  # naive UTC; what nfdump prints where no time was exported
 
 
 def flag_bits(text: str) -> int | None:
@@ -45,19 +47,46 @@ def established(flags: pl.Expr, src_port: pl.Expr, interval: pl.Expr) -> pl.Expr
     )
 
 
+def _established_both() -> pl.Expr:
+    """The same of a record with counters of both directions: its flags are those of both sides together.
+
+    So SYN and ACK may be a SYN and the reset that refused it. What proves a session is data (PSH) or a FIN; answered
+    by a reset, one packet of the client is a scan, whatever its flags. Without them, one packet of the client is no
+    handshake, and neither are answers of bare segments: these are resets, as a SYN/ACK has options. The rest cannot
+    tell.
+    """
+    def has(bit: int) -> pl.Expr:
+        return (pl.col("tcp_flags") & bit) != 0
+
+    answers = pl.col("src_port").is_in(list(MAIL_PORTS))
+    client = pl.when(answers).then("reply_packets").otherwise("packets")
+    back, back_bytes = (pl.when(answers).then(there).otherwise(f"reply_{there}") for there in ("packets", "bytes"))
+    bare = pl.when(pl.col("src_high") == 0).then(40).otherwise(60)  # headers of IPv4 or IPv6, and TCP
+    proven = has(ACK) & (has(PSH) | has(FIN)) & ((client > 1) | ~has(RST))
+    none = ~has(ACK) | (client < 2) | (back_bytes <= back * bare).fill_null(value=False)
+    told = pl.col("tcp_flags").is_not_null() & (pl.col("sampling_interval") == 1)
+    return pl.when(proven).then(statement=True).when(told & none).then(statement=False)
+
+
 def finish(frame: pl.DataFrame, what: str) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Split parsed flow records into (good rows in canonical form, rejected rows).
 
     `frame` has `record` (its number in the file), src_ip, dst_ip, times, ports, protocol, packets, bytes,
     tcp_flags, sampling_interval; it may have `problem` (why a record is none, else NULL), `established`, where the
     format says more than flags do, and the numbers of its addresses, where these are canonical.
+
+    What address translators report (NEL) comes among the flows without time, packets and bytes. It is in neither.
     """
+    timeless = pl.col("first_seen") == _UNSET
+    event = timeless & (pl.col("packets") == 0) & (pl.col("bytes") == 0)
+    if frame.select(event.any()).item():  # seldom
+        frame = frame.filter(~event.fill_null(value=False))
     if "src_low" not in frame.columns:
         frame = numbered_ips(frame, {"src_ip": "src", "dst_ip": "dst"})
     missing = pl.any_horizontal(pl.col(c).is_null() for c in _NEEDED)
     backwards = (pl.col("last_seen") < pl.col("first_seen")).fill_null(value=False)
     known = pl.col("problem").is_not_null() if "problem" in frame.columns else pl.lit(value=False)
-    is_bad = frame.select((missing | backwards | known).alias("bad")).to_series()
+    is_bad = frame.select((missing | backwards | known | timeless).alias("bad")).to_series()
     good = frame.drop("record", "problem", strict=False)
     bad = rejects([])
     if is_bad.any():  # seldom, so it is not found out for all
@@ -66,10 +95,15 @@ def finish(frame: pl.DataFrame, what: str) -> tuple[pl.DataFrame, pl.DataFrame]:
         good = good.filter(~is_bad)
     if "established" not in good.columns:
         flags, port, interval = pl.col("tcp_flags"), pl.col("src_port"), pl.col("sampling_interval")
-        good = good.with_columns(established(flags, port, interval).alias("established"))
+        verdict = established(flags, port, interval)
+        if "reply_packets" in good.columns and good["reply_packets"].null_count() < good.height:
+            verdict = pl.when(pl.col("reply_packets") > 0).then(_established_both()).otherwise(verdict)
+        good = good.with_columns(verdict.alias("established"))
     return good, bad
 
 
 def _reason(row: dict[str, Any]) -> str:
     missing = [name for name in _NEEDED if row[name] is None]
-    return row.get("problem") or (f"unreadable: {' '.join(missing)}" if missing else "ends before it starts")
+    if row.get("problem") or missing:
+        return row.get("problem") or f"unreadable: {' '.join(missing)}"
+    return "has no time" if row["first_seen"] == _UNSET else "ends before it starts"

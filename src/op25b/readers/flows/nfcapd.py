@@ -27,15 +27,17 @@ import polars as pl
 from op25b.errors import InputError, MissingDependencyError, StoppedError
 from op25b.readers.base import Batch, Format, Head, Source, numbered_ips, rejects
 from op25b.readers.flows.common import TCP, finish, flag_bits
+from op25b.readers.flows.records import both_directions
 from op25b.readers.text import ahead, chunks, compression, opened, readable
 from op25b.settings import MAIL_PORTS
 
 # Column → nfdump's token for it.
 FIELDS = {
     "first": "%tsr", "duration": "%tds", "received": "%trr", "src_ip": "%sa", "src_port": "%sp",
-    "dst_ip": "%da", "dst_port": "%dp", "packets": "%ipkt", "bytes": "%ibyt", "flags": "%flg", "exporter": "%ra",
-    "forwarding_status": "%fwd", "exporter_id": "%exp",
+    "dst_ip": "%da", "dst_port": "%dp", "packets": "%ipkt", "bytes": "%ibyt", "reply_packets": "%opkt",
+    "reply_bytes": "%obyt", "flags": "%flg", "exporter": "%ra", "forwarding_status": "%fwd", "exporter_id": "%exp",
 }
+_COUNTS = ("packets", "bytes", "reply_packets", "reply_bytes")
 _TEXT = {"src_ip", "dst_ip", "flags", "exporter"}
 _SECONDS = {"first", "duration", "received"}
 _TYPES: dict[str, pl.DataType] = {
@@ -190,7 +192,7 @@ def _unpacked_columns(flows: pl.DataFrame) -> pl.DataFrame:
     return flows.select(
         *[_moment(pl.col(name)).alias(column) for name, column in (
             ("first", "first_seen"), ("last", "last_seen"), ("received", "received"))],
-        *[pl.col(name).cast(pl.Int32) for name in ("src_port", "dst_port")], "packets", "bytes",
+        *[pl.col(name).cast(pl.Int32) for name in ("src_port", "dst_port")], *_COUNTS,
         *[pl.col(name).cast(pl.Int16).replace(0, None) for name in ("tcp_flags", "forwarding_status")],
         "exporter", "exporter_id", "src_ip", "dst_ip", "src_high", "src_low", "dst_high", "dst_low")
 
@@ -227,7 +229,7 @@ def _columns(data: bytes) -> pl.DataFrame:
     return text.select(
         _time(pl.col("first")).alias("first_seen"), _time(pl.col("first") + pl.col("duration")).alias("last_seen"),
         _time(pl.col("received")).alias("received"), "src_ip", "dst_ip",
-        *[pl.col(c).cast(pl.Int32, strict=False) for c in ("src_port", "dst_port")], "packets", "bytes",
+        *[pl.col(c).cast(pl.Int32, strict=False) for c in ("src_port", "dst_port")], *_COUNTS,
         pl.col("flags").replace_strict(distinct, bits, default=None).alias("tcp_flags"),
         # 0 means that the exporter sent none (RFC 7270: 0 is "unknown").
         pl.col("forwarding_status").cast(pl.Int16, strict=False).replace(0, None),
@@ -243,11 +245,10 @@ def _batch(records: pl.DataFrame, seen: int, intervals: dict[int, int | None], d
         # What nfcapd multiplied is divided again.
         factors = [interval or 1 for interval in intervals.values()]
         factor = number.replace_strict(list(intervals), factors, default=1, return_dtype=pl.Int64)
-        records = records.with_columns(known.alias("sampling_interval"), *[pl.col(c) // factor for c in (
-            "packets", "bytes")])
+        records = records.with_columns(known.alias("sampling_interval"), *[pl.col(c) // factor for c in _COUNTS])
     else:
         records = records.with_columns(pl.lit(default, pl.Int32).alias("sampling_interval"))
-    frame = records.drop("exporter_id").with_columns(
+    frame = both_directions(records).drop("exporter_id").with_columns(
         pl.int_range(seen + 1, seen + records.height + 1).alias("record"), pl.lit(TCP).alias("protocol"))
     good, bad = finish(frame, "flow record")
     return Batch(good, records.height, good.height, bad)

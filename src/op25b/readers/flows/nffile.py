@@ -2,8 +2,9 @@
 
 nfdump's header files say the layout (nffileV2.h, nfxV3.h of 1.7): a file header, blocks, an appendix. A block is a
 header and records one after the other; a record of type 11 is a flow: a header, then elements, each with its type and
-length. Few of these are needed: the flow itself, its IPv4 or IPv6 addresses, and that of its exporter. Numbers are
-little endian. A file with anything that this does not explain raises `UnknownError`, and is to be printed.
+length. Few of these are needed: the flow itself, its IPv4 or IPv6 addresses, the counters of its other direction, and
+the address of its exporter. Numbers are little endian. A file with anything that this does not explain raises
+`UnknownError`, and is to be printed.
 """
 
 from __future__ import annotations
@@ -32,8 +33,9 @@ _FLOW = np.dtype([("first", "<u8"), ("last", "<u8"), ("received", "<u8"), ("pack
                   ("forwarding_status", "u1"), ("tos", "u1")])
 _IPV4 = np.dtype([("src", "<u4"), ("dst", "<u4")])
 _IPV6 = np.dtype([("src_high", "<u8"), ("src_low", "<u8"), ("dst_high", "<u8"), ("dst_low", "<u8")])
+_REPLY = np.dtype([("flows", "<u8"), ("packets", "<u8"), ("bytes", "<u8")])
 _EXPORTER4, _EXPORTER6 = np.dtype([("ip", "<u4")]), np.dtype([("ip_high", "<u8"), ("ip_low", "<u8")])
-_ELEMENTS = {1: _FLOW, 2: _IPV4, 3: _IPV6, 12: _EXPORTER4, 13: _EXPORTER6}
+_ELEMENTS = {1: _FLOW, 2: _IPV4, 3: _IPV6, 5: _REPLY, 12: _EXPORTER4, 13: _EXPORTER6}
 _MAGIC, _LAYOUT, _RECORDS_BLOCK, _FLOW_RECORD, _EVENT = 0xA50C, 2, 3, 11, 1
 _ROWS = 2**16
 _MAPPED = 0xFFFF << 32
@@ -54,6 +56,7 @@ class _Flows:
     flow: np.ndarray
     ipv4: np.ndarray
     ipv6: np.ndarray
+    reply: np.ndarray
     exporter4: np.ndarray
     exporter6: np.ndarray
 
@@ -63,9 +66,9 @@ class _Flows:
 
 
 def totals(file: IO[bytes]) -> tuple[int, int, int]:
-    """Count flows, packets and bytes. Raises `UnknownError`, after which `flows` does not."""
-    found = [(len(block.flow), int(block.flow["packets"].sum()), int(block.flow["bytes"].sum()))
-             for block in _read(file)]
+    """Count flows, and packets and bytes both ways. Raises `UnknownError`, after which `flows` does not."""
+    found = [(len(block.flow), *(int(block.flow[name].sum() + block.at(_REPLY, block.reply)[name].sum())
+                                 for name in ("packets", "bytes"))) for block in _read(file)]
     number, packets, octets = map(sum, zip((0, 0, 0), *found, strict=True))
     return number, packets, octets
 
@@ -73,7 +76,8 @@ def totals(file: IO[bytes]) -> tuple[int, int, int]:
 def flows(file: IO[bytes]) -> Iterator[pl.DataFrame]:
     """Yield the flows in file order: exporter_id, first, last and received (ms since 1970), packets, bytes, ports, ….
 
-    Addresses are canonical text and their numbers, as `numbered_ips` gives them. Raises `UnknownError`.
+    Counters of the other direction are 0 where there are none. Addresses are canonical text and their numbers, as
+    `numbered_ips` gives them. Raises `UnknownError`.
     """
     waiting: list[pl.DataFrame] = []
     for block in _read(file):
@@ -156,18 +160,29 @@ def _flows(data: np.ndarray, count: int) -> _Flows:
         raise UnknownError
     if any((found.flow[name] > most).any() for name, most in _MOST.items()):
         raise UnknownError
+    back = found.at(_REPLY, found.reply)
+    if any((back[name] > _MOST[name]).any() for name in ("packets", "bytes")):
+        raise UnknownError
     return found
 
 
 def _frame(block: _Flows) -> pl.DataFrame:
     columns = {name: block.flow[name].astype(np.int64) for name in _FLOW.names or () if name != "tos"}
     rows = pl.DataFrame({"exporter_id": block.header["exporter"].astype(np.int64), **columns})
-    rows = rows.with_columns(_exporters(block)).with_row_index("number")
+    rows = rows.with_columns(_exporters(block), *_replies(block)).with_row_index("number")
     six = pl.Series(block.ipv6 > 0)
     parts = [rows.filter(~six).hstack(_ipv4(block.at(_IPV4, block.ipv4)))]
     if six.any():
         parts.append(rows.filter(six).hstack(_ipv6(block.at(_IPV6, block.ipv6))))
     return pl.concat(parts).sort("number").drop("number")
+
+
+def _replies(block: _Flows) -> Iterator[pl.Series]:
+    back = block.at(_REPLY, block.reply)
+    for name in ("packets", "bytes"):
+        found = np.zeros(len(block.flow), np.int64)
+        found[block.reply > 0] = back[name]
+        yield pl.Series(f"reply_{name}", found)
 
 
 def _exporters(block: _Flows) -> pl.Series:
