@@ -4,8 +4,9 @@
 --
 -- A lease log states the same session several times (start, interim, stop), in files that may come late or twice.
 -- A session begins at its start record, else at the earliest beginning another record implies. It ends at its stop
--- record; else when, after its last record, its access server lost all sessions (RADIUS Accounting-On/-Off) or gave its
--- identifier or its address to another.
+-- record; else when its access server lost all sessions after its last record (RADIUS Accounting-On/-Off) or gave its
+-- identifier to another. Where the access server gave its address to another after its last record, it ends with that
+-- other session at the latest: while both may last it is not known whose the address is, and then it was free.
 -- DHCP and CGNAT logs state when a lease would expire: a stop before that counts, and so does the moment at which the
 -- same address and ports are given to somebody else, or released by a record that names no lease.
 -- An assignment (static, MAP-E) without a beginning has always been there: it starts with 1970.
@@ -106,33 +107,34 @@ leased AS (
         ON h.kind = a.kind AND h.access_server IS NOT DISTINCT FROM a.access_server
         AND h.session_key = a.session_key AND h.subscriber = a.subscriber AND h.use = a.use
 ),
--- Moments at which addresses were given or released (`asks` 0), and for each lease that no record ends (1) the moment
--- after which the next of them ends it. RADIUS sessions meet those of their own access server only: two of them may
--- use the same private addresses at once.
+-- Addresses given and released (`asks` 0), and leases that no record ends (1), which the first `until` of those that
+-- come after them ends. RADIUS sessions meet those of their own access server only: two of them may use the same
+-- private addresses at once.
 turn AS (
     SELECT
         kind, CASE WHEN kind = 'radius' THEN access_server END AS giver, ip_first, ip_last, port_first, port_last,
-        start AS "at", 0 AS asks, NULL AS access_server, NULL AS session_key, NULL AS subscriber, NULL AS use
+        start AS "at", CASE WHEN kind = 'radius' THEN ended ELSE start END AS until,
+        0 AS asks, NULL AS access_server, NULL AS session_key, NULL AS subscriber, NULL AS use
     FROM leased
     WHERE kind IN ('dhcp', 'cgnat') OR (kind = 'radius' AND access_server IS NOT NULL)
     UNION ALL
     SELECT
         kind, NULL AS giver, ip_first, ip_last, port_first, port_last,
-        "at", 0 AS asks, NULL AS access_server, NULL AS session_key, NULL AS subscriber, NULL AS use
+        "at", "at" AS until, 0 AS asks, NULL AS access_server, NULL AS session_key, NULL AS subscriber, NULL AS use
     FROM lease_record
     WHERE event = 'stop' AND session IS NULL AND start IS NULL AND ip_first IS NOT NULL
     UNION ALL
     SELECT
         kind, CASE WHEN kind = 'radius' THEN access_server END AS giver, ip_first, ip_last, port_first, port_last,
-        CASE WHEN kind = 'radius' THEN last_told ELSE start END AS "at", 1 AS asks,
-        access_server, session_key, subscriber, use
+        CASE WHEN kind = 'radius' THEN last_told ELSE start END AS "at", NULL AS until,
+        1 AS asks, access_server, session_key, subscriber, use
     FROM leased
     WHERE ended IS NULL AND (kind IN ('dhcp', 'cgnat') OR (kind = 'radius' AND access_server IS NOT NULL))
 ),
 given AS (
     SELECT
         *,
-        min(CASE WHEN asks = 0 THEN "at" END) OVER (
+        min(until) OVER (
             PARTITION BY kind, giver, ip_first, ip_last, port_first, port_last ORDER BY "at", asks
             ROWS BETWEEN 1 FOLLOWING AND UNBOUNDED FOLLOWING
         ) AS next_at

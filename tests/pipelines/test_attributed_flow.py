@@ -43,6 +43,8 @@ PREFIX = [lease("2001:db8:100:100::/56", "a", "10:00", "12:00"), lease("2001:db8
                  "198.18.0.1:4000", "10:59:59", ("a", "attributed"), id="overlap, before"),
     pytest.param([lease("198.18.0.1", "a", "2007-06-01 10:00:00"), lease("198.18.0.1", "b", "11:00")],
                  "198.18.0.1:4000", "11:00:00", (None, "ambiguous"), id="overlap: never a guess"),
+    pytest.param([lease("198.18.0.1", "a", "2007-06-01 10:00:00"), lease("198.18.0.1", "b", "11:00", "11:30")],
+                 "198.18.0.1:4000", "11:30:00", (None, "unattributed"), id="after the overlap: not a's again"),
     pytest.param([lease("198.18.0.1", "a", "10:00"), lease("198.18.0.1", "a", "11:00", "12:00")],
                  "198.18.0.1:4000", "11:30:00", ("a", "attributed"), id="two leases of one line"),
     pytest.param([lease("198.18.0.1", "a", "10:00", "11:00"), lease("198.18.0.1", "b", "10:30", "10:30")],

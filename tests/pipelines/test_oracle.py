@@ -33,11 +33,16 @@ flow_values = st.tuples(st.sampled_from(FOUR + SIX), st.sampled_from([999, 1000,
 
 def holders(leases: list[Lease], address: str, port: int, minute: int) -> set[str]:
     """By brute force: every subscriber with a lease of the address and port at that minute."""
-    return {
-        who for network, who, start, end, (first, last) in leases
-        if ipaddress.ip_address(address) in ipaddress.ip_network(network)
-        and first <= port <= last and start <= minute and (end is None or minute < end)
-    }
+    found = set()
+    for network, who, start, stop, (first, last) in leases:
+        # Where its Stop is lost, it lasts no longer than the first to end of those that have the same after it.
+        after = [until for other, _, since, until, ports in leases
+                 if (other, ports) == (network, (first, last)) and since > start and until is not None]
+        end = min(after, default=None) if stop is None else stop
+        if (ipaddress.ip_address(address) in ipaddress.ip_network(network)
+                and first <= port <= last and start <= minute and (end is None or minute < end)):
+            found.add(who)
+    return found
 
 
 def as_row(value: Lease) -> Row:

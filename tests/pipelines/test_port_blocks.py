@@ -44,7 +44,7 @@ BLOCK = block("10:00", "12:00")
                  [("a", "10:00:00", "10:30:00"), ("b", "11:00:00", "11:30:00")], id="nobody known to hold it between"),
     pytest.param([lease(INSIDE, "a", "12:00"), lease(INSIDE, "b", "08:00", "10:00")], [],
                  id="leases that only touch the block"),
-    pytest.param([lease(INSIDE, "a", "09:00", "13:00"), lease(INSIDE, "b", "11:00", "14:00")],
+    pytest.param([lease(INSIDE, "a", "09:00"), lease(INSIDE, "b", "11:00")],
                  [("a", "10:00:00", "12:00:00"), ("b", "11:00:00", "12:00:00")],
                  id="two holders at once: both, so that it is ambiguous"),
     pytest.param([lease(OTHER, "a", "09:00")], [(INSIDE, "10:00:00", "12:00:00")],
