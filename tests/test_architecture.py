@@ -12,6 +12,7 @@ import pytest
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "op25b"
 # From the ground up; modules on one floor do not use each other.
 FLOORS = [
+    {"names"},
     {"errors", "assets", "memo", "sequential"},
     {"settings"},
     {"workspace", "keyfile"},

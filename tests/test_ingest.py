@@ -114,6 +114,24 @@ def test_the_same_content_under_another_name(opened: Workspace) -> None:
     assert counts(opened) == ALL
 
 
+def test_a_file_whose_name_is_no_utf8_is_read_as_any_other(opened: Workspace) -> None:
+    raw = opened.root / "raw"
+    again = OpenWorkspace(opened)
+    log = (raw / "mail.log").rename(raw / os.fsdecode(b"mail\xff.log"))
+    (raw / "detail").rename(raw / os.fsdecode(b"detail\xe9\xc3\xa9"))
+    (raw / os.fsdecode(b"mail\xfe")).write_text("what is this\n")
+    names = [r"raw/detail\xe9é", r"raw/mail\xfe", r"raw/mail\xff.log", "raw/subscribers.csv"]
+    for state in ("new", "known"):
+        found = again.ingest().sort("path")
+        assert found["path"].to_list() == names
+        assert found["state"].to_list() == [state, "failed", state, state]
+        assert found["error"][1].startswith(rf"{opened.root}/raw/mail\xfe: ")
+    assert counts(opened) == ALL
+    assert sorted(row["path"] for row in rows(opened, "source_file")) == [names[0], *names[2:]]
+    log.write_text("\n".join([*MAIL, MAIL[-1]]) + "\n")
+    assert again.ingest().filter(path=names[2]).select("state", "rows_read").row(0) == ("new", 1)
+
+
 def test_one_file_may_be_of_two_kinds(workspace: Make, tmp_path: Path) -> None:
     (tmp_path / "both").write_text("subscriber,plan\nME1,IP8\n")
     opened = workspace('[[inputs.subscribers]]\npath = "both"\n[[inputs.mail]]\npath = "both"\n').workspace

@@ -141,6 +141,15 @@ def test_the_whole_log_may_have_grown_or_been_packed_meanwhile(opened: OpenWorks
     assert kept(opened) == (50, 50, 0)
 
 
+def test_the_whole_log_may_have_a_name_that_is_no_utf8(opened: OpenWorkspace, tmp_path: Path) -> None:
+    log = put(tmp_path / "raw" / os.fsdecode(b"mail\xff.log"), LOG)
+    run(opened)
+    put(log, LOG + lines(40, 50))
+    put(tmp_path / "raw" / "noon.log", LOG[:1000])
+    assert run(opened) == {r"mail\xff.log": ("new", 10), "noon.log": ("known", 0)}
+    assert kept(opened) == (50, 50, 0)
+
+
 @pytest.mark.parametrize("runs", [1, 2])
 def test_the_whole_log_may_be_known_under_another_name(opened: OpenWorkspace, tmp_path: Path, runs: int) -> None:
     log = put(tmp_path / "raw" / "mail.log", LOG)

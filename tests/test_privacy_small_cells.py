@@ -16,6 +16,7 @@ from op25b.api import OpenWorkspace
 from op25b.errors import SettingsError
 from op25b.report_template import legitimacy
 from op25b.report_template.rollout_impact import Page
+from op25b.settings import Language
 from op25b.small_cells import MARK, SmallCells
 from tests.test_charts import spec
 from tests.test_report import lines, visible
@@ -114,6 +115,54 @@ def test_a_report_of_three_lines_says_no_number_of_them(workspace: Callable[...,
            for shown in (False, True)]
     cells = [re.findall(r"<td[^>]*>([^<]*)</td>", text) for text in law]
     assert [row[1:3] for row in cells] == [[MARK, MARK], ["3", "0"]]
+
+
+NUMBERS = {"listed": 60, "seen": 40, "external": 30, "newly_blocked": 23, "notice": 23, "loses": 22, "already": 0,
+           "loses-bots": 6, "notice-bots": 7, "silent": 20}
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_the_parts_of_a_report_give_no_small_count_away_by_subtraction(workspace: Callable[..., OpenWorkspace],
+                                                                       language: Language) -> None:
+    opened = lines(workspace(), plans=("home",) * 5)
+
+    def page(**numbers: int) -> Page:
+        made = Page(opened.workspace, opened.simulation(), opened.findings(), language=language)
+        made.__dict__["_counts"] = NUMBERS | numbers
+        return made
+
+    made = page()  # one newly blocked line loses nothing, and one bot
+    (summary,) = re.findall('<p class="summary">(.*)</p>', made.header().text)
+    for text in (visible(made.cards().text), summary):
+        said = re.findall(r"[0-9]+", text)
+        assert "23" in said
+        assert not {"22", "6"} & {*said}
+    assert dict(made.funnel().select("step", "subscribers").iter_rows()) == {
+        "listed": 60, "seen": 40, "external": 30, "newly_blocked": 23, "loses": None, "notice": 23}
+    drawn = [row for data in spec(charts.funnel(made.funnel(), language))["datasets"].values() for row in data]
+    assert [row["words"] for row in drawn if row["step"] == "loses"] == [MARK]
+    assert page(loses=18)._hidden == {"loses-bots"}
+    assert page(loses=18, **{"loses-bots": 7})._hidden == set()
+    assert page(loses=23, **{"loses-bots": 7}, notice=23, seen=33)._hidden == {"seen"}
+    assert page(loses=18, **{"loses-bots": 7}, seen=41)._hidden == {"silent"}, "one line is on no list"
+    assert "41" not in visible(page(listed=41).coverage().text), "one line sends nothing"
+    assert page(seen=33)._share("newly_blocked") == ""
+
+
+def test_the_law_page_gives_no_small_count_away_by_subtraction(workspace: Callable[..., OpenWorkspace]) -> None:
+    page = legitimacy.Page(lines(workspace(), plans=("home",)).workspace, language="en")
+
+    def cells(**numbers: int) -> list[str]:
+        page._rows["unknown"] |= numbers
+        found = re.findall(r"<td[^>]*>([^<]*)</td>", page.addresses("unknown").text)
+        return [found[place] for place in (1, 2, 4)]
+
+    assert cells(lines=30, bots=10, unclear=10) == ["30", "10", "10"]
+    assert cells(lines=30, bots=10, unclear=18) == ["30", "10", MARK], "two lines are neither"
+    assert cells(lines=30, bots=0, unclear=28) == ["30", "0", MARK]
+    assert cells(lines=30, bots=3, unclear=20) == ["30", MARK, "20"], "it is not told how many are neither"
+    assert page._days(18, 20) == MARK
+    assert page._days(20, 20) == "100 % (20 / 20)"
 
 
 def test_showing_small_counts_takes_the_key(workspace: Callable[..., OpenWorkspace]) -> None:

@@ -8,9 +8,11 @@ from typing import Any
 
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
 from op25b import quality
 from op25b.api import OpenWorkspace
+from op25b.cli import app
 from op25b.engine.build import build
 from op25b.errors import UnknownNameError
 from op25b.readers.base import ip_key
@@ -154,6 +156,16 @@ def test_a_clean_lake_passes_every_rule(workspace: Make) -> None:
     assert result["failing_rows"].to_list() == [0] * result.height
     quality.remember(opened.workspace, result)
     assert quality_state(opened.workspace).startswith(f"{result.height} of {result.height} rules held, 0 critical")
+
+
+def test_a_result_that_cannot_be_noted_is_printed_all_the_same(workspace: Make) -> None:
+    opened, _ = planted(workspace, lambda _lake: None)
+    (opened.workspace.lake_path / ".quality.new").mkdir()  # root may write where others may not, but not here
+    done = CliRunner().invoke(app, ["-w", str(opened.workspace.root), "check"])
+    assert done.exit_code == 0
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["table", *quality.tables()]
+    assert f"warning: {opened.workspace.lake_path}/.quality.new: Is a directory; 'op25b status' will" in done.stderr
+    assert "rules hold, 0 critical ones fail" in done.stderr
 
 
 def test_the_sample_passes_every_rule(sample: OpenWorkspace) -> None:

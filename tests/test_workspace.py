@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,7 @@ def test_paths_are_relative_to_the_file_and_globs_are_sorted(tmp_path: Path) -> 
     assert [p.name for p in loaded.expand(str(tmp_path / "raw" / "*.txt"))] == ["c.txt"]
     assert loaded.expand("raw/none") == []
     assert loaded.shown(tmp_path / "raw" / "a") == "raw/a"
+    assert loaded.shown(tmp_path / "raw" / os.fsdecode(b"\xff\xc3\xa9")) == r"raw/\xffé"
 
 
 def test_init_makes_a_workspace_that_loads_and_keeps_an_existing_one(tmp_path: Path) -> None:

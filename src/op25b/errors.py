@@ -6,9 +6,14 @@ import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
+from op25b.names import escaped
+
 
 class Op25bError(Exception):
     """Base of all errors a user can cause and mend; the command line prints it and exits with status 2."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(escaped(message))  # it may name a file, and become a row of the lake
 
 
 class SettingsError(Op25bError):

@@ -42,7 +42,7 @@ def inspect(workspace: Workspace, path: Path, kind: Kind | None = None, name: st
         raise InputError(path, "no such file", "check the path")
     found, settings = _settings(workspace, path, kind)
     form, why = _choose(path, found or kind, settings.format if settings and name == "auto" else name)
-    source = source_of(workspace, path, settings or _DEFAULTS[form.kind](path=str(path)))
+    source = source_of(workspace, path, settings or _DEFAULTS[form.kind](path=workspace.shown(path)))
     read = kept = bad = 0
     shown: list[pl.DataFrame] = []
     rejected: list[pl.DataFrame] = []

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ValidationError
 
 from op25b.errors import SettingsError, nearest
+from op25b.names import escaped
 from op25b.settings import Config
 
 SETTINGS_FILE = "op25b.toml"
@@ -111,7 +112,7 @@ class Workspace:
 
     def shown(self, path: Path) -> str:
         """The path as people should see it: relative to the workspace where it lies inside."""
-        return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(path)
+        return escaped(str(path.relative_to(self.root) if path.is_relative_to(self.root) else path))
 
 
 def _explain(path: Path, error: ValidationError) -> str:

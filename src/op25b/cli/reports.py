@@ -26,9 +26,7 @@ def check(
     workspace = open_workspace()
     frame = workspace.check(table)
     if table is None:
-        from op25b.quality import remember
-
-        remember(workspace.workspace, frame)
+        _remember(workspace, frame)
     failed = frame.filter(~frame["passed"])
     columns = ["table", "rule", "severity", "passed", "observed", "expected"]
     if form != "table" or every:
@@ -39,6 +37,17 @@ def check(
     say(f"{frame.height - failed.height} of {frame.height} rules hold, {critical} critical ones fail")
     if critical:
         raise typer.Exit(1)
+
+
+def _remember(workspace: OpenWorkspace, frame: pl.DataFrame) -> None:
+    """Note the result for `op25b status`; where that cannot be, as on a read-only disk, it is worth no less."""
+    from op25b.quality import remember
+
+    try:
+        remember(workspace.workspace, frame)
+    except OSError as error:
+        say(f"warning: {error.filename or workspace.workspace.lake_path}: {error.strerror or error}; "
+            "'op25b status' will not tell of this check")
 
 
 def _check_tables(workspace: OpenWorkspace, frame: pl.DataFrame, failed: pl.DataFrame) -> None:

@@ -20,6 +20,7 @@ import polars as pl
 from op25b import schema
 from op25b.errors import InputError, Op25bError, StoppedError
 from op25b.lake import Lake
+from op25b.names import unescaped
 from op25b.readers import Format, Kind, Source, choose
 from op25b.readers.base import BOUNDARY
 from op25b.readers.content import (
@@ -268,7 +269,8 @@ class _Look:
             return None
         begun: dict[Path, list[Known]] = {}
         for path, known, _ in self._known.begun(result.kind, note_of(found.marks, content.length), content.length):
-            for place in {self._workspace.root / path, *places.get((result.kind, known.sha256), ())}:
+            there = {self._workspace.root / path, self._workspace.root / unescaped(path)}
+            for place in {*there, *places.get((result.kind, known.sha256), ())}:
                 begun.setdefault(place, []).append(known)
         shown = (shown_whole(place, content, known) for place, known in begun.items())
         whole = next(filter(None, shown), None)

@@ -17,6 +17,7 @@ import polars as pl
 from op25b import durable, schema
 from op25b.errors import Op25bError, StoppedError
 from op25b.ingest.files import FileResult, NewFile
+from op25b.names import escaped
 from op25b.pseudonyms import Pseudonyms
 from op25b.readers import Batch
 from op25b.readers.base import rejects
@@ -110,12 +111,12 @@ class Job:
             except Op25bError as error:
                 self.file.refuse_replaced()
                 if isinstance(error, StoppedError):
-                    where = f"{result.path}: " if str(result.path) not in str(error) else ""
+                    where = f"{result.path}: " if escaped(str(result.path)) not in str(error) else ""
                     msg = f"{where}{error}"
                     raise StoppedError(msg) from error
                 if path == result.path:
                     raise
-                raise Op25bError(str(error).replace(str(path), str(result.path))) from error
+                raise Op25bError(str(error).replace(escaped(str(path)), str(result.path))) from error
 
     def frames(self, pseudonyms: Pseudonyms, table: schema.Table, timezone: str,
                expired: date | None = None) -> Iterator[pl.DataFrame]:

@@ -120,9 +120,12 @@ class Page:
             share = "–" if row["bot_share"] is None else \
                 f"{percent(row['bot_share'])} ({percent(row['bot_share_low'])} – {percent(row['bot_share_high'])})"
             spread = f"{row['bot_connections_low']:,} – {row['bot_connections_high']:,}"
-            bots, unclear = self._hides_bots(row), self._cells.hides(row["unclear"])
+            # What is neither is the lines less both, unless the bots are not shown.
+            bots, both = self._hides_bots(row), row["bots"] + row["unclear"]
+            unclear = self._cells.hides(row["unclear"], row["lines"]) or (
+                not bots and self._cells.hides(both, row["lines"]))
             texts = [self._cells.shown(row["lines"]), self._cells.shown(row["bots"], row["lines"]),
-                     MARK if bots else share, self._cells.shown(row["unclear"]),
+                     MARK if bots else share, MARK if unclear else f"{row['unclear']:,}",
                      MARK if self._cells.hides(row["lines"]) else f"{row['connections']:,}",
                      MARK if bots or unclear else f"{row['bot_connections']:,} ({spread})"]
             rows.append([Cell(self._say("addresses", kind)), *(Cell(each, "count") for each in texts)])
@@ -130,7 +133,8 @@ class Page:
 
     def caps(self) -> pl.DataFrame:
         """One row per limit of rate; for `charts.rate_limits`. `left` and `hit` are NULL where suppressed."""
-        few = (pl.col("line_days_hit") > 0) & (pl.col("line_days_hit") < self._cells.limit)
+        hit, most = pl.col("line_days_hit"), self._cells.limit - 1
+        few = hit.is_between(1, most) | (pl.col("line_days") - hit).is_between(1, most)
         return self._evidence.caps.with_columns(
             pl.when(not self._hides_mass()).then("left").alias("left"), pl.when(~few).then("hit").alias("hit"))
 
@@ -146,7 +150,7 @@ class Page:
         return self._table(names, rows)
 
     def _days(self, hit: int, days: int) -> str:
-        return MARK if self._cells.hides(hit) else _part(hit, days)
+        return MARK if self._cells.hides(hit, days) else _part(hit, days)
 
     def _table(self, names: list[tuple[str, Kind]], rows: list[list[Cell]]) -> Html:
         columns = tuple(Column(self._say("columns", name), kind) for name, kind in names)

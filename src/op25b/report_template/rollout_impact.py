@@ -38,7 +38,18 @@ _VERDICT: dict[tuple[str, str], Tone] = {("allow", "allow"): "fine", ("allow", "
 _CAVEATS = ("stale", "no-leases", "no-list", "plan-unused", "fixed-blocked")
 
 
-_LINES = ("senders", "newly_blocked", "lose_mail", "need_notice")
+# Numbers of lines that estimates begin with, as the rest of the page counts them.
+_LINES = {"senders": "external", "newly_blocked": "newly_blocked", "lose_mail": "loses", "need_notice": "notice"}
+# Numbers of lines each of which is a part of all that come after it, so that a reader can subtract.
+_NESTED = (
+    ("loses-bots", "loses", "notice", "newly_blocked", "external", "seen", "listed"),
+    ("loses-bots", "notice-bots", "notice", "newly_blocked", "external", "seen", "listed"),
+    ("already", "seen", "listed"),
+    ("silent", "listed"),
+)
+# Which one of two goes where their difference is small: the later one. Charts break down those that come first.
+_RANKS = ("newly_blocked", "external", "notice-bots", "seen", "listed", "notice", "loses", "loses-bots", "already",
+          "silent")
 
 
 class Page:
@@ -83,14 +94,31 @@ class Page:
         listed = set(query.run(self._workspace, "SELECT subscriber FROM subscriber")["subscriber"])
         return counts | {"silent": len(listed - set(self._lines["subscriber"]))}
 
-    def _lines_of(self, key: str, whole: str | None = None) -> str:
-        """A number of lines, part of another one where given, as it may be shown."""
-        return self._cells.shown(self._counts[key], None if whole is None else self._counts[whole])
+    @cached_property
+    def _hidden(self) -> set[str]:
+        """The numbers of lines that are not shown: small ones, and what would tell one beside those that are shown."""
+        n, shown = self._counts, list[str]()
+        newly_bots = self.classes().filter(pl.col("class") == "bot", impact="newly_blocked")["subscribers"]
+        for key in _RANKS:
+            beside = [other for other in shown if any({key, other} <= {*chain} for chain in _NESTED)]
+            told = any(self._cells.hides(*sorted((n[key], n[other]))) for other in beside)
+            # All newly blocked bots need a notice, so that this number stands in the chart of the classes too.
+            if not (told or self._cells.hides(n[key]) or (key == "notice-bots" and newly_bots.has_nulls())):
+                shown.append(key)
+        # What was seen and is on no list.
+        if {"seen", "listed", "silent"} <= {*shown} and self._cells.hides(n["seen"] + n["silent"] - n["listed"]):
+            shown.remove("silent")
+        return set(_RANKS) - {*shown}
+
+    def _lines_of(self, key: str) -> str:
+        """A number of lines, as it may be shown."""
+        return MARK if key in self._hidden else f"{self._counts[key]:,}"
 
     def _share(self, key: str) -> str:
         """A number of lines as a share of those seen sending; empty where it may not be shown."""
         n = self._counts
-        return "" if not n["seen"] or self._cells.hides(n[key]) else percent(n[key] / n["seen"])
+        hidden = key in self._hidden or ("seen" in self._hidden and n[key] > 0)  # which a share and a part of it tell
+        return "" if hidden or not n["seen"] else percent(n[key] / n["seen"])
 
     @cached_property
     def _observed(self) -> observed.Observed:
@@ -114,7 +142,7 @@ class Page:
         """Title, site, the result in a sentence, and where the numbers come from."""
         config, n = self._workspace.config, self._counts
         if n["seen"]:
-            bots = self._lines_of("loses-bots", "loses")
+            bots = self._lines_of("loses-bots")
             summary = self._say(REPORT, "summary", before=self._before, after=self._after,
                                 seen=self._lines_of("seen"), newly=self._lines_of("newly_blocked"),
                                 share=self._share("newly_blocked") or MARK, loses=self._lines_of("loses"),
@@ -162,7 +190,7 @@ class Page:
         of = [self._say(REPORT, "of-seen", seen=self._lines_of("seen")),
               self._say(REPORT, "of-listed", listed=self._lines_of("listed"))]
         if self._counts.get(f"{key}-bots"):
-            of.append(self._say(REPORT, "bots", bots=self._lines_of(f"{key}-bots", key)))
+            of.append(self._say(REPORT, "bots", bots=self._lines_of(f"{key}-bots")))
         return Card(self._say(REPORT, label), self._lines_of(key), self._say(REPORT, "unit"), self._share(key),
                     tuple(of), tone)
 
@@ -170,7 +198,7 @@ class Page:
 
     def funnel(self) -> pl.DataFrame:
         """One row per step: step, subscribers, share (of lines seen sending); NULL where suppressed."""
-        n = {step: None if self._cells.hides(count) else count for step, count in self._counts.items()}
+        n = {step: None if step in self._hidden else count for step, count in self._counts.items()}
         seen = n["seen"]
         rows = [(step, n[step], count / seen if seen and (count := n[step]) is not None and step != "listed" else None)
                 for step in ("listed", "seen", "external", "newly_blocked", "loses", "notice")
@@ -188,11 +216,15 @@ class Page:
         """One row per statement on lines and traffic, seen or not; see `op25b.impact.population`."""
         found = estimate(self._workspace, self._before, self._after, language=self._language)
         few = (pl.col("value") > 0) & (pl.col("value") < self._cells.limit)
+        # Of what was seen, the strata make up the whole.
+        strata = (pl.col("method") == "raw") & (pl.col("stratum") != "all")
+        few |= strata & (few & strata).any().over("what")
+        few |= pl.col("what").is_in([what for what, key in _LINES.items() if key in self._hidden])
         return found.with_columns(pl.when(~few).then(pl.col("value", "low", "high")))
 
     def estimates_note(self) -> Html:
         """What the estimates stand on, and why some are not given."""
-        lines = self.estimates.filter(pl.col("headline") & pl.col("what").is_in(_LINES) & (pl.col("why") != ""))
+        lines = self.estimates.filter(pl.col("headline") & pl.col("what").is_in(list(_LINES)) & (pl.col("why") != ""))
         stop = "：" if self._language == "ja" else ": "
         return part("bullets", self._language, [
             f"{'、'.join(names) if self._language == 'ja' else ', '.join(names)}{stop}{why}" for why, names in
@@ -207,7 +239,8 @@ class Page:
         impact = pl.when("newly_blocked").then(pl.lit("newly_blocked")).otherwise(pl.lit("untouched")).alias("impact")
         found = (self._lines.filter(pl.col("class").is_not_null()).group_by("class", impact)
                  .agg(pl.len().cast(pl.Int64).alias("subscribers")).sort("class", "impact"))
-        return self._cells.suppress(found, [(), ("impact",)])
+        # Where packets were sampled, the estimates begin with the lines seen of each class.
+        return self._cells.suppress(found, [(), ("impact",), *[("class",)] * self.sampled])
 
     def remedies(self) -> pl.DataFrame:
         """One row per remedy: subscribers, most first; NULL where suppressed, last."""
@@ -292,7 +325,8 @@ class Page:
     def coverage(self) -> Html:
         """How many flow records could be tied to a line."""
         names: list[tuple[str, Kind]] = [("measure", ""), ("value", "count"), ("share", "count")]
-        rows = [[Cell(text(MEASURES, name, self._language)), Cell(f"{self._total(name):,}", "count"),
+        lines = {"subscribers in the subscriber list": self._lines_of("listed")}
+        rows = [[Cell(text(MEASURES, name, self._language)), Cell(lines.get(name, f"{self._total(name):,}"), "count"),
                  Cell(percent(self._totals[name]["share"]), "count")] for name in MEASURES if name in self._totals]
         return part("table", self._language,
                     Table(tuple(Column(self._say(COLUMNS, name), kind) for name, kind in names), rows))
@@ -324,7 +358,7 @@ class Page:
             said.append(self._say(LIMITS, "unattributed", flows=flows, missing=missing, share=percent(missing / flows)))
         fixed = int(self._lines.filter(pl.col("newly_blocked"))["fixed_ip"].sum())
         others = caveats(self._workspace, self._language, self._before, self._after,
-                         MARK if self._cells.hides(fixed) else fixed)
+                         MARK if self._cells.hides(fixed, self._counts["newly_blocked"]) else fixed)
         said += [others[key] for key in _CAVEATS if key in others]
         said += [self._say(LIMITS, "rules"), self._say(LIMITS, "content")]
         return part("bullets", self._language, said)

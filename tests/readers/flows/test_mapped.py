@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -130,6 +131,11 @@ def test_parquet(tmp_path: Path) -> None:
     result = read("parquet", tmp_path, table(), columns=COLUMNS)
     assert shown(result) == [(*SESSION, None, None)]
     assert (result.read, result.filtered, result.rejected) == (2, 1, [])
+
+
+def test_parquet_under_a_name_that_is_no_utf8(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"\xff")).mkdir()
+    assert shown(read("parquet", tmp_path / os.fsdecode(b"\xff"), table(), columns=COLUMNS)) == [(*SESSION, None, None)]
 
 
 def test_parquet_times_without_a_zone_are_local_and_numbers_need_a_unit(tmp_path: Path) -> None:

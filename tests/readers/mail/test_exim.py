@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
 from pathlib import Path
 
@@ -176,3 +177,7 @@ def test_malformed_lines_say_why(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["mx1-mainlog", "mx1-mainlog.2.gz", "mx1-mainlog-20260131", "mx1-mainlog.01.xz"])
 def test_rotated_files_are_of_one_server(name: str) -> None:
     assert host_of(Path("logs") / name) == "mx1-mainlog"
+
+
+def test_the_name_of_a_server_is_utf8_whatever_the_file_is_called() -> None:
+    assert host_of(Path("logs") / os.fsdecode(b"mx\xff.1.gz")) == r"mx\xff"

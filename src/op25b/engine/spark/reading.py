@@ -27,6 +27,7 @@ from op25b.ingest import Writing
 from op25b.ingest.files import FileResult, NewFile
 from op25b.ingest.reading import Job
 from op25b.lake import Part
+from op25b.names import escaped
 from op25b.parts import DayFiles
 from op25b.pseudonyms import Pseudonyms
 from op25b.readers.base import TABLE_OF
@@ -194,7 +195,7 @@ def _tell(setting: _Setting, file: NewFile, hashes: bool) -> _Told:
     except Exception as error:  # noqa: BLE001  # what it says may be from the file, and would come into Spark's logs
         if durable.is_full(error):
             return _Told(file.result, full=True)
-        msg = f"{type(error).__name__} while {file.result.path} was read"
+        msg = f"{type(error).__name__} while {escaped(str(file.result.path))} was read"
         raise RuntimeError(msg) from None
 
 

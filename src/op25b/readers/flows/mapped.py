@@ -87,7 +87,8 @@ def _tables(source: Source) -> Iterator[Piece]:
     import pyarrow.parquet as pq
 
     try:
-        with readable(source.path), pq.ParquetFile(source.path) as file:
+        # Opened here, as pyarrow takes no name that is no UTF-8.
+        with readable(source.path), source.path.open("rb") as raw, pq.ParquetFile(raw) as file:
             columns = _mapping(source, list(file.schema_arrow.names))
             first = 1
             for part in file.iter_batches(_ROWS, columns=sorted(set(columns.values()))):

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Protocol
 import polars as pl
 
 from op25b import schema
+from op25b.names import escaped
 from op25b.readers.base import Batch, Head, Reject, Source, canonical_ips, rejects
 from op25b.readers.mail import syslog
 from op25b.readers.mail.clock import Clock
@@ -212,7 +213,7 @@ def host_of(path: Path) -> str:
     name = path.name
     while (shorter := re.sub(_ROTATION, "", name)) not in {name, ""}:
         name = shorter
-    return path.resolve().parent.name if name == "current" or name.startswith("@") else name
+    return escaped(path.resolve().parent.name if name == "current" or name.startswith("@") else name)
 
 
 def domain(address: pl.Expr) -> pl.Expr:
