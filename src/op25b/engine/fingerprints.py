@@ -33,7 +33,6 @@ STATE = "built"
 _STATE_SCHEMA = {"table": pl.String, "part": pl.String, "fingerprint": pl.String}
 _KIND_OF = {"flow": "flows", "mail_event": "mail", "lease_record": "leases", "subscriber_record": "subscribers"}
 _CONTENT = "content"
-_VERSION = "version"  # of the table, when its parts were noted
 _ACCOUNT = ["sha256", "kind", "rows_kept", "first", "last"]
 
 
@@ -42,11 +41,10 @@ class Fingerprints:
 
     def __init__(self, workspace: Workspace, lake: Lake) -> None:
         self._workspace, self._lake = workspace, lake
+        self._noted = lake.root / ".noted.json"
         state, files = lake.files(STATE), lake.files("source_file")
         rows = pl.read_parquet(state, glob=False).iter_rows() if state else ()
         self._made: dict[tuple[str, str], str] = {(table, part): fingerprint for table, part, fingerprint in rows}
-        stored = [key for key in self._made if key[1] == _VERSION]
-        self._versions = {table: int(self._made.pop((table, part))) for table, part in stored}
         # Columns that came with a later op25b are only in later files; files are in no order.
         accounts = pl.scan_parquet(files, glob=False, missing_columns="insert", extra_columns="ignore") if files else (
             schema.SOURCE_FILE.empty().lazy())
@@ -78,8 +76,12 @@ class Fingerprints:
 
     def as_noted(self, tables: Iterable[str]) -> bool:
         """Whether tables are as they were when fingerprints were last saved: no killed build changed them since."""
+        try:
+            noted = json.loads(self._noted.read_text(encoding="utf-8"))
+        except (OSError, ValueError):  # nothing was noted, or not to the end
+            return False
         now = self._lake.table_versions()
-        return all(now.get(table) == self._versions.get(table) for table in tables)
+        return all(now.get(table) == noted.get(table) for table in tables)
 
     def note(self, pipeline: Pipeline, day: date | None) -> None:
         """Note that a part is made, for the parts that read it and for `save`."""
@@ -166,9 +168,10 @@ class Fingerprints:
     def save(self) -> None:
         """Store what was noted."""
         rows = [(table, part, fingerprint) for (table, part), fingerprint in sorted(self._made.items())]
-        rows += [(table, _VERSION, str(version)) for table, version in sorted(self._lake.table_versions().items())
-                 if table in pipelines()]
         self._lake.replace(STATE, pl.DataFrame(rows, schema=_STATE_SCHEMA, orient="row").to_arrow())
+        temporary = self._noted.with_suffix(".new")
+        temporary.write_text(json.dumps(self._lake.table_versions()), encoding="utf-8")
+        temporary.replace(self._noted)
 
 
 @functools.cache

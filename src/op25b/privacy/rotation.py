@@ -121,7 +121,8 @@ def _carry_out(workspace: Workspace, lake: Lake, keys: Keys, mark: Mark, progres
     # Beside the tables: rows of a killed rotation, ingestion or query.
     for left in (lake.root / ".dropped", workspace.scratch_path, workspace.spill_path):
         shutil.rmtree(left, ignore_errors=True)
-    (lake.root / ".built.json").unlink(missing_ok=True)
+    for noted in (".built.json", ".noted.json"):
+        (lake.root / noted).unlink(missing_ok=True)
     for table in schema.RAW.values():
         if table.pseudonyms and lake.delta(table.name) is not None:
             progress(table.name)
