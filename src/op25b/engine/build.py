@@ -91,11 +91,11 @@ class _Build:
         before, of_days, after = stages()
         wanted = [day for day in self._fingerprints.days if (since or day) <= day <= (until or day)]
         steps = len(before) + len(wanted) * len(of_days) + len(after)
+        as_noted = self._fingerprints.as_noted(read_by_subscriber())  # before anything is noted
         self._whole(before, None, partial(_from, progress, 0, steps))
         self._fingerprints.add_lease_days(partial(_with_table, self._workspace, self._lake, "lease"))
         as_it_was = self._lake.as_it_is()
-        known = after if self._fingerprints.as_noted(read_by_subscriber()) else []
-        fresh = frozenset(pipeline.name for pipeline in known if not self._fingerprints.stale(pipeline, None))
+        fresh = frozenset(each.name for each in after if as_noted and not self._fingerprints.stale(each, None))
         for number, day in enumerate(wanted):
             self._day(day, of_days, partial(_from, progress, len(before) + number * len(of_days), steps))
         self._commit()

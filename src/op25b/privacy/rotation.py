@@ -111,8 +111,8 @@ def _carry_out(workspace: Workspace, lake: Lake, keys: Keys, mark: Mark, progres
             continue
         progress(name)
         if have_expired and lake.partitioned(name):
-            _rewrite(lake, name, _DERIVED, step, transaction)
-            done.append(("rotated", name, lake.rows(name)))
+            if _rewrite(lake, name, _DERIVED, step, transaction):
+                done.append(("rotated", name, lake.rows(name)))
         elif have_expired and name == _BUILT:
             _forget_wholes(lake)
         else:
@@ -151,16 +151,21 @@ def _forget_wholes(lake: Lake) -> None:
     forget_versions(lake, _BUILT)
 
 
-def _rewrite(lake: Lake, table: str, pseudonyms: list[str], step: Pseudonyms, transaction: str) -> None:
+def _rewrite(lake: Lake, table: str, pseudonyms: list[str], step: Pseudonyms, transaction: str) -> bool:
+    """Map those of the columns that a table has; whether it has any."""
     import pyarrow as pa
 
     delta = lake.delta(table)
-    if delta is not None and not lake.holds(table, [transaction]):
+    have = set() if delta is None else {field.name for field in delta.schema().fields}
+    columns = [name for name in pseudonyms if name in have]
+    if delta is None or not columns:
+        return False
+    if not lake.holds(table, [transaction]):
         dataset = delta.to_pyarrow_dataset()
-        columns = [name for name in pseudonyms if name in dataset.schema.names]
         rows = pa.RecordBatchReader.from_batches(dataset.schema, _mapped(dataset.to_batches(), columns, step))
         lake.rewrite(table, rows, transaction)
     forget_versions(lake, table)
+    return True
 
 
 def _mapped(batches: Iterable[pa.RecordBatch], columns: list[str], step: Pseudonyms) -> Iterator[pa.RecordBatch]:
