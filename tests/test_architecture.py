@@ -17,7 +17,7 @@ FLOORS = [
     {"settings"},
     {"workspace", "keyfile"},
     {"schema", "pseudonyms", "texts", "output", "small_cells", "durable", "leftovers", "parts"},
-    {"versions"},
+    {"versions", "lake_zone"},
     {"scaffold", "readers", "lake"},
     {"ingest", "synth", "upkeep"},
     {"engine", "inspection", "privacy"},

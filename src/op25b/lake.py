@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 from uuid import uuid4
 
-from op25b import durable, keyfile, versions
+from op25b import durable, keyfile, lake_zone, versions
 from op25b.errors import LakeError
 from op25b.parts import GROUP_ROWS, MOSTLY_DISTINCT, TIMES, DayFiles, Part
 from op25b.versions import Version
@@ -42,6 +42,7 @@ _COMMIT = re.compile(r"(\d{20})\.(?:json|checkpoint[.\d]*\.parquet)$")
 
 def snapshot(workspace: Workspace) -> Lake:
     """The lake to read: at the version the workspace asks for, else at the newest one."""
+    lake_zone.refuse_others(workspace)
     root = workspace.lake_path
     version = versions.newest(root) if workspace.version is None else versions.load(root, workspace.version)
     return Lake(root, version)

@@ -16,6 +16,7 @@ from datetime import date
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+from op25b import lake_zone
 from op25b.engine import duckdb as engine
 from op25b.engine.changed import CHANGED, Changes, read_by_subscriber, with_the_others
 from op25b.engine.draft import Draft
@@ -69,6 +70,7 @@ def build(workspace: Workspace, since: date | None = None, until: date | None = 
     """
     lake = Draft(workspace.lake_path)
     with lake.writing("build"):
+        lake_zone.refuse_others(workspace)
         Journal(lake).finish()  # what a killed ingestion began
         work = _Build(workspace, lake, runner or OnDuckDB(workspace))
         work.run(since, until, progress)

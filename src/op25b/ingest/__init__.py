@@ -20,7 +20,7 @@ from typing import Any
 import polars as pl
 from arro3.core import RecordBatchReader, Table
 
-from op25b import leftovers, parts, schema
+from op25b import lake_zone, leftovers, parts, schema
 from op25b.ingest.files import FileResult, Hashes, NewFile, find, plan, source_of
 from op25b.ingest.journal import Journal
 from op25b.ingest.reading import HELD_BYTES, WORKERS, Job, together
@@ -62,6 +62,9 @@ def ingest(workspace: Workspace, progress: Callable[[Progress], None] = lambda _
     lake = Lake(workspace.lake_path)
     with lake.writing("ingest"):
         pseudonyms = Pseudonyms.load(workspace.key_path, lake.root, writes=True)
+        if lake_zone.noted(lake.root) is None or not {"flow", "mail_event"} & set(lake.tables()):
+            lake_zone.note(workspace)  # nothing was put to days by it yet
+        lake_zone.refuse_others(workspace)
         leftovers.remove(workspace)
         Journal(lake).finish()
         hashes = Hashes(workspace.lake_path / ".hashes.json")
