@@ -11,6 +11,10 @@
 -- outcome: established; refused (answered, but no session); no-answer; unknown (sampled, or no flags exported).
 -- futile: 1 where every packet seen was a SYN of the client or a reset of the server, and nothing else; 0 where another
 -- was, NULL where no flags came.
+-- Whose line passed to another subscriber does not go on: the next SYN after that, or the next record of the client where
+-- no flags came, begins a session of the new holder. What else comes after it, such as the server's retransmissions to
+-- somebody who is gone, belongs to the session before. (Not over midnight: the leases of one day are known, and both
+-- days must place a record alike.)
 -- A session belongs to the day and the subscriber of its first record. What goes on more than 2 hours after the end
 -- of that day is a session of the next day, so that every record counts on one day, whichever days are built.
 WITH compared AS (
@@ -43,16 +47,32 @@ numbered AS (
     FROM compared AS c
     CROSS JOIN session_gap AS gap
 ),
-placed AS (
+begun AS (
     SELECT
         n.*,
-        CASE
-            WHEN first_seen >= w.since + INTERVAL 2 HOUR AND min(first_seen) OVER (
-                PARTITION BY client, server, client_port, server_port, nth
-            ) < w.since THEN 1
-            ELSE 0
-        END AS carried_over
+        min(first_seen) OVER (PARTITION BY client, server, client_port, server_port, nth) AS begun
     FROM numbered AS n
+),
+placed AS (
+    SELECT
+        b.*,
+        CASE WHEN b.first_seen >= w.since + INTERVAL 2 HOUR AND b.begun < w.since THEN 1 ELSE 0 END AS carried_over,
+        max(CASE
+            WHEN NOT b.is_reply AND ((b.tcp_flags & 2) <> 0 OR b.tcp_flags IS NULL)
+                AND b.begun >= w.since AND b.first_seen < w.until
+                AND greatest(c."at", s."at") > b.begun THEN greatest(c."at", s."at")
+        END) OVER (
+            PARTITION BY b.client, b.server, b.client_port, b.server_port, b.nth
+            ORDER BY b.first_seen, b.is_reply, b.last_seen, CASE WHEN (b.tcp_flags & 2) = 0 THEN 1 ELSE 0 END
+            ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
+        ) AS handed_over
+    FROM begun AS b
+    LEFT JOIN handover AS c
+        ON c.line = b.client AND b.client_port BETWEEN c.port_first AND c.port_last
+        AND c."at" <= b.first_seen AND (c.next IS NULL OR b.first_seen < c.next)
+    LEFT JOIN handover AS s
+        ON s.line = b.server AND b.server_port BETWEEN s.port_first AND s.port_last
+        AND s."at" <= b.first_seen AND (s.next IS NULL OR b.first_seen < s.next)
     CROSS JOIN build_window AS w
 ),
 joined AS (
@@ -73,7 +93,7 @@ joined AS (
         max(sampling_interval) AS sampling_interval, max(forwarding_status) AS forwarding_status,
         min(exporter) AS exporter
     FROM placed
-    GROUP BY client, server, client_port, server_port, sides, server_is_v4, nth, carried_over
+    GROUP BY client, server, client_port, server_port, sides, server_is_v4, nth, carried_over, handed_over
 ),
 -- A session between two lines is a row for each of them.
 side AS (

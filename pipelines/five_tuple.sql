@@ -3,7 +3,7 @@
 --
 -- `last_begun` and `first_ended`: when the last of its records began, and when the first one ended.
 -- `evidence` of a session: 2 where a record proves it, 1 where one leaves it open, 0 where all speak against it.
--- Most five-tuples are used once and are one session; `used_again` are those that may be several, see connection.sql.
+-- `interrupted`: between its records is a pause that may be one between two sessions, or the day's end.
 WITH used AS (
     SELECT
         client_high, client_low, server_high, server_low, client_port, server_port, client_has_mail_port,
@@ -27,7 +27,7 @@ WITH used AS (
 SELECT
     u.*,
     u.last_begun > u.first_ended + gap.seconds * INTERVAL 1 SECOND
-        OR (u.first_seen < w.since AND u.last_begun >= w.since + INTERVAL 2 HOUR) AS used_again
+        OR (u.first_seen < w.since AND u.last_begun >= w.since + INTERVAL 2 HOUR) AS interrupted
 FROM used AS u
 CROSS JOIN session_gap AS gap
 CROSS JOIN build_window AS w

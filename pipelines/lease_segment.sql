@@ -1,8 +1,8 @@
 -- row: one address seen, a range of its ports, and a span of time through which the same subscribers held it
 -- build: step
 --
--- Segments of an address never overlap, so a flow meets one at most. Where leases of an address overlap, in time or
--- because they share its ports, they are cut at every beginning and end (of ports and of time) of any of them.
+-- Segments of an address never overlap, so a flow meets one at most. Where leases of an address overlap in time, or are
+-- of different ports, they are cut at every beginning and end (of ports and of time) of any of them.
 -- `holders` above 1 marks what several subscribers held at once.
 -- An address meets its own leases, those of the prefix it lies in within one /56 (14 digits), and wider ones.
 WITH holding AS (
@@ -32,11 +32,16 @@ compared AS (
         ) AS ends_before,
         max("end") OVER (
             PARTITION BY ip_key ORDER BY start ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-        ) AS end_before
+        ) AS end_before,
+        lag(port_first) OVER (PARTITION BY ip_key ORDER BY start) AS port_first_before,
+        lag(port_last) OVER (PARTITION BY ip_key ORDER BY start) AS port_last_before
     FROM holding
 ),
 contested AS (
-    SELECT DISTINCT ip_key FROM compared WHERE ends_before < leases_before OR start < end_before
+    SELECT DISTINCT ip_key
+    FROM compared
+    WHERE ends_before < leases_before OR start < end_before
+        OR port_first <> port_first_before OR port_last <> port_last_before
 ),
 disputed AS (
     SELECT h.* FROM holding AS h JOIN contested AS c ON c.ip_key = h.ip_key

@@ -96,6 +96,71 @@ def test_a_session_belongs_to_the_subscriber_of_its_first_record(tmp_path: Path)
     assert opened.sql("SELECT subscriber, attribution FROM session").rows() == [(None, "unattributed")]
 
 
+FROM_A = lease("198.18.0.1", "a", "2007-06-01 08:00", "12:00")
+TO_B = [FROM_A, lease("198.18.0.1", "b", "12:00")]
+LATER = [FROM_A, lease("198.18.0.1", "b", "12:00:30")]
+INBOUND, OUTSIDE = "198.18.0.1:25", "192.0.2.99:5000"
+
+
+@pytest.mark.parametrize(("leases", "flows", "expected"), [
+    pytest.param(TO_B, [*both(LINE, SERVER, "11:59:50"), *both(LINE, SERVER, "12:00:10")],
+                 [("11:59:50", "a", 2), ("12:00:10", "b", 2)], id="the next holder uses the five-tuple at once"),
+    pytest.param(TO_B, [flow(LINE, SERVER, "11:59:59", flags=SYN), flow(LINE, SERVER, "12:00:00", flags=SYN)],
+                 [("11:59:59", "a", 1), ("12:00:00", "b", 1)], id="in the very second it became its own"),
+    pytest.param(LATER, [*both(LINE, SERVER, "11:59:50"), flow(LINE, SERVER, "12:00:10", flags="PA"),
+                         *both(LINE, SERVER, "12:00:40")],
+                 [("11:59:50", "a", 3), ("12:00:40", "b", 2)], id="nobody had it between"),
+    pytest.param(TO_B, [*both(LINE, SERVER, "11:59:50"), flow(SERVER, LINE, "12:00:10", flags="PA"),
+                        flow(LINE, SERVER, "12:00:10", flags="R"), *both(LINE, SERVER, "12:01:00")],
+                 [("11:59:50", "a", 4), ("12:01:00", "b", 2)], id="retransmissions to the one who is gone, and a reset"),
+    pytest.param(TO_B, [*both(LINE, SERVER, "11:59:50"), flow(LINE, SERVER, "12:00:10", "12:20", "PA")],
+                 [("11:59:50", "a", 3)], id="no SYN: the exporter cut a long record, and clocks differ"),
+    pytest.param(TO_B, [flow(LINE, SERVER, "11:59:50", flags=None), flow(SERVER, LINE, "12:00:01", flags=None),
+                        flow(LINE, SERVER, "12:00:10", flags=None)],
+                 [("11:59:50", "a", 2), ("12:00:10", "b", 1)], id="no flags: what the client sends is the next holder's"),
+    pytest.param(TO_B, [flow(OUTSIDE, INBOUND, "11:59:58", flags=SYN), *both(OUTSIDE, INBOUND, "12:00:01")],
+                 [("11:59:58", "a", 1), ("12:00:01", "b", 2)], id="a SYN train to a line that changed hands"),
+    pytest.param([FROM_A, lease("198.18.0.1", "a", "12:00")], [*both(LINE, SERVER, "11:59:50"),
+                                                              *both(LINE, SERVER, "12:00:10")],
+                 [("11:59:50", "a", 4)], id="the same subscriber again"),
+    pytest.param([FROM_A], [*both(LINE, SERVER, "11:59:50"), *both(LINE, SERVER, "12:00:10")],
+                 [("11:59:50", "a", 4)], id="nobody after it: a lease log is late rather than the session over"),
+    pytest.param([*TO_B[:1], lease("198.18.0.1", "b", "12:00", "12:00:20"), lease("198.18.0.1", "a", "12:00:20")],
+                 [flow(LINE, SERVER, "11:59:50", flags=SYN), flow(LINE, SERVER, "12:00:10", flags=SYN),
+                  flow(LINE, SERVER, "12:00:30", flags=SYN), flow(LINE, SERVER, "12:00:40", flags=SYN)],
+                 [("11:59:50", "a", 1), ("12:00:10", "b", 1), ("12:00:30", "a", 2)], id="there and back"),
+    pytest.param([lease("198.18.0.1", "a", "11:00", "12:00", (1000, 1999)),
+                  lease("198.18.0.1", "b", "12:00", "13:00", (1000, 1999)),
+                  lease("198.18.0.1", "c", "11:00", "13:00", (2000, 2999))],
+                 [flow(f"198.18.0.1:{port}", SERVER, f"{time}:{port % 60:02}", flags=SYN)
+                  for port in (1001, 2002) for time in ("11:59", "12:00")],
+                 [("11:59:22", "c", 2), ("11:59:41", "a", 1), ("12:00:41", "b", 1)], id="a block of ports"),
+])
+def test_a_session_does_not_outlast_the_next_holder_of_its_address(
+    tmp_path: Path, leases: list[Row], flows: list[Row], expected: list[tuple[str, str, int]],
+) -> None:
+    opened = new_workspace(tmp_path)
+    load(opened, "flow", flows)
+    load(opened, "lease_record", leases)
+    opened.build()
+    found = opened.sql("SELECT first_seen, subscriber, records FROM session ORDER BY first_seen").rows()
+    assert [(local(first), subscriber, records) for first, subscriber, records in found] == expected
+    # What is on the session's table is in the sums of the day.
+    assert opened.sql("SELECT sum(flows) FROM peer_day").item() == len(flows)
+
+
+@pytest.mark.parametrize("change", ["2007-06-01 23:59:50", "00:00:00", "00:00:10"])
+def test_around_midnight_both_days_count_each_record_once(tmp_path: Path, change: str) -> None:
+    opened = new_workspace(tmp_path)
+    times = ["2007-06-01 23:59:40", "2007-06-01 23:59:55", "00:00:05", "00:00:15"]
+    load(opened, "flow", [flow(LINE, SERVER, time, flags=SYN) for time in times])
+    load(opened, "lease_record", [lease("198.18.0.1", "a", "2007-06-01 08:00", change),
+                                  lease("198.18.0.1", "b", change)])
+    opened.build()
+    assert opened.sql("SELECT sum(records) FROM session").item() == len(times)
+    assert opened.sql("SELECT min(subscriber) FROM session").item() == "a"
+
+
 def test_inbound_mail_answered_by_the_line(tmp_path: Path) -> None:
     found = sessions(tmp_path, both("192.0.2.99:5000", "198.18.0.1:25", "12:00"),
                      "direction, subscriber, line_ip, client_ip, outcome")
