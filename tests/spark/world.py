@@ -39,6 +39,7 @@ _COLUMNS = ["first_seen", "last_seen", "src_ip", "dst_ip", "src_port", "dst_port
 _LINES = [f"198.18.{third}.{fourth}" for third in (1, 2) for fourth in (11, 21, 50, 66)] + ["2001:db8:100:203::13"]
 _SERVERS = ["203.0.113.2", "198.51.100.10", "198.51.100.70", "198.51.100.100", "192.0.2.25", "192.0.2.26",
             "192.0.3.25", "2001:db8:200::10", "2001:db8:ffff::25"]
+HANDED_OVER = "198.18.2.99"
 # Sums of their squares go beyond 2^53 and 2^64.
 _BYTES = [0, 40, 60, 1500, 12_345, 99_999_999, 5_000_000_001]
 
@@ -78,13 +79,15 @@ def late(root: Path) -> None:
 
 
 def _static(path: Path) -> None:
-    """Holders that overlap, and parts of a shared address."""
+    """Holders that overlap, parts of a shared address, and one that changes hands at noon."""
     path.write_text(
         "subscriber,first,last,port_first,port_last,start,end\n"
         "ME0002001,198.18.1.50,198.18.1.50,0,65535,2026-11-24 10:00:00,2026-11-24 14:00:00\n"
         "ME0002003,198.18.1.50,198.18.1.50,0,65535,2026-11-24 12:00:00,\n"
         "ME0002004,198.18.2.66,198.18.2.66,1024,29999,,\n"
-        "ME0002005,198.18.2.66,198.18.2.66,30000,65535,,\n", encoding="utf-8")
+        "ME0002005,198.18.2.66,198.18.2.66,30000,65535,,\n"
+        f"ME0002001,{HANDED_OVER},{HANDED_OVER},0,65535,2026-11-24 10:00:00,2026-11-24 12:00:00\n"
+        f"ME0002003,{HANDED_OVER},{HANDED_OVER},0,65535,2026-11-24 12:00:00,\n", encoding="utf-8")
 
 
 def _subscribers(before: Path, path: Path) -> None:
@@ -119,5 +122,8 @@ def _flows(path: Path, day: datetime, random: Random) -> None:
                 random.choice([0, 2, 9]) if two else "", random.choice([0, 80, 7000]) if two else "",
                 random.choice(["", 2, 4, 18, 20, 27, 31]), random.choice([1, 1, 1, 100]),
                 random.choice(["bras-1", "bras-2", ""]), random.choice(["", 64, 128])])
+        for seconds in (-10, 10):  # one five-tuple, before and after noon
+            moment = clock(day + timedelta(hours=12, seconds=seconds))
+            out.writerow([moment, moment, HANDED_OVER, _SERVERS[4], 40000, 25, 6, 1, 60, "", "", 2, 1, "bras-1", ""])
         out.writerow([clock(day), clock(day), "198.18.1.11", "no address", 1, 25, 6, 1, 1, *[""] * 6])
         out.writerow(["yesterday", *[""] * (len(_COLUMNS) - 1)])
