@@ -11,10 +11,10 @@
 -- outcome: established; refused (answered, but no session); no-answer; unknown (sampled, or no flags exported).
 -- futile: 1 where every packet seen was a SYN of the client or a reset of the server, and nothing else; 0 where another
 -- was, NULL where no flags came.
--- Whose line passed to another subscriber does not go on: the next SYN after that, or the next record of the client where
--- no flags came, begins a session of the new holder. What else comes after it, such as the server's retransmissions to
--- somebody who is gone, belongs to the session before. (Not over midnight: the leases of one day are known, and both
--- days must place a record alike.)
+-- A session ends where its line comes to be held by another, or by several, or after nobody held it: the next SYN after
+-- that, or the next record of the client where no flags came, begins a session of the new holder. What else comes then,
+-- such as the server's retransmissions to somebody who is gone, belongs to the session before. (Not over midnight: the
+-- leases of one day are known, and both days must place a record alike.)
 -- A session belongs to the day and the subscriber of its first record. What goes on more than 2 hours after the end
 -- of that day is a session of the next day, so that every record counts on one day, whichever days are built.
 WITH compared AS (
@@ -49,30 +49,60 @@ numbered AS (
 ),
 begun AS (
     SELECT
-        n.*,
-        min(first_seen) OVER (PARTITION BY client, server, client_port, server_port, nth) AS begun
-    FROM numbered AS n
+        *,
+        min(first_seen) OVER (PARTITION BY client, server, client_port, server_port, nth) AS begun,
+        row_number() OVER (
+            PARTITION BY client, server, client_port, server_port, nth
+            ORDER BY first_seen, is_reply, last_seen, CASE WHEN (tcp_flags & 2) = 0 THEN 1 ELSE 0 END
+        ) AS place
+    FROM numbered
+),
+-- Who held both ends when a session began, 0 is nobody, and when it may have begun anew, NULL where that tells nothing.
+held AS (
+    SELECT
+        b.*,
+        CASE
+            WHEN b.place = 1 THEN coalesce(c.holder, 0)
+            WHEN NOT b.is_reply AND coalesce(b.tcp_flags & 2, 2) = 2 THEN c.holder
+        END AS client_holder,
+        CASE
+            WHEN b.place = 1 THEN coalesce(s.holder, 0)
+            WHEN NOT b.is_reply AND coalesce(b.tcp_flags & 2, 2) = 2 THEN s.holder
+        END AS server_holder
+    FROM begun AS b
+    LEFT JOIN holding AS c
+        ON c.line = b.client AND b.client_port BETWEEN c.port_first AND c.port_last
+        AND c.start <= b.first_seen AND (c."end" IS NULL OR b.first_seen < c."end")
+    LEFT JOIN holding AS s
+        ON s.line = b.server AND b.server_port BETWEEN s.port_first AND s.port_last
+        AND s.start <= b.first_seen AND (s."end" IS NULL OR b.first_seen < s."end")
+),
+followed AS (
+    SELECT
+        *,
+        last_value(client_holder IGNORE NULLS) OVER (
+            PARTITION BY client, server, client_port, server_port, nth ORDER BY place
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        ) AS client_before,
+        last_value(server_holder IGNORE NULLS) OVER (
+            PARTITION BY client, server, client_port, server_port, nth ORDER BY place
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        ) AS server_before
+    FROM held
 ),
 placed AS (
     SELECT
-        b.*,
-        CASE WHEN b.first_seen >= w.since + INTERVAL 2 HOUR AND b.begun < w.since THEN 1 ELSE 0 END AS carried_over,
-        max(CASE
-            WHEN NOT b.is_reply AND ((b.tcp_flags & 2) <> 0 OR b.tcp_flags IS NULL)
-                AND b.begun >= w.since AND b.first_seen < w.until
-                AND greatest(c."at", s."at") > b.begun THEN greatest(c."at", s."at")
+        f.*,
+        CASE WHEN first_seen >= w.since + INTERVAL 2 HOUR AND begun < w.since THEN 1 ELSE 0 END AS carried_over,
+        sum(CASE
+            WHEN begun >= w.since AND first_seen < w.until
+                AND (client_holder <> client_before OR server_holder <> server_before) THEN 1
+            ELSE 0
         END) OVER (
-            PARTITION BY b.client, b.server, b.client_port, b.server_port, b.nth
-            ORDER BY b.first_seen, b.is_reply, b.last_seen, CASE WHEN (b.tcp_flags & 2) = 0 THEN 1 ELSE 0 END
+            PARTITION BY client, server, client_port, server_port, nth ORDER BY place
             ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
         ) AS handed_over
-    FROM begun AS b
-    LEFT JOIN handover AS c
-        ON c.line = b.client AND b.client_port BETWEEN c.port_first AND c.port_last
-        AND c."at" <= b.first_seen AND (c.next IS NULL OR b.first_seen < c.next)
-    LEFT JOIN handover AS s
-        ON s.line = b.server AND b.server_port BETWEEN s.port_first AND s.port_last
-        AND s."at" <= b.first_seen AND (s.next IS NULL OR b.first_seen < s.next)
+    FROM followed AS f
     CROSS JOIN build_window AS w
 ),
 joined AS (

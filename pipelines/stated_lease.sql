@@ -12,7 +12,8 @@
 -- An assignment (static, MAP-E) without a beginning has always been there: it starts with 1970.
 -- An address that only later records name is taken as held from the beginning.
 -- Access servers use identifiers again: a record whose session began more than 5 minutes after all records before
--- speaks of a new one (clocks and counters differ by seconds). A record without an identifier stands for itself.
+-- speaks of a new one (clocks and counters differ by seconds), and so does one that began after its access server lost
+-- all sessions, when they began before that. A record without an identifier stands for itself.
 WITH stated AS (
     SELECT
         *,
@@ -24,17 +25,32 @@ WITH stated AS (
     FROM lease_record
     WHERE event <> 'reset' AND subscriber IS NOT NULL AND NOT (event = 'stop' AND session IS NULL AND start IS NULL)
 ),
--- Hardly any identifier is used again; only those that may be go through the windows below.
-used_again AS (
-    SELECT kind, access_server, session_key, subscriber
+restart AS (
+    SELECT access_server, "at", lead("at") OVER (PARTITION BY access_server ORDER BY "at") AS next
+    FROM lease_record
+    WHERE event = 'reset'
+),
+spread AS (
+    SELECT kind, access_server, session_key, subscriber, min(start) AS first, max(start) AS last
     FROM stated
     WHERE session IS NOT NULL
     GROUP BY kind, access_server, session_key, subscriber
-    HAVING max(start) > min(start) + INTERVAL 5 MINUTE
+    HAVING max(start) > min(start)
+),
+-- Hardly any identifier is used again; only those that may be go through the windows below.
+used_again AS (
+    SELECT kind, access_server, session_key, subscriber
+    FROM spread
+    WHERE last > first + INTERVAL 5 MINUTE
+    UNION
+    SELECT s.kind, s.access_server, s.session_key, s.subscriber
+    FROM spread AS s
+    JOIN restart AS r ON r.access_server = s.access_server AND r."at" > s.first AND r."at" <= s.last
 ),
 compared AS (
     SELECT
         s.*,
+        r."at" AS restarted,
         max(s.start) OVER (
             PARTITION BY s.kind, s.access_server, s.session_key, s.subscriber
             ORDER BY s.begun, s."at" ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
@@ -43,12 +59,14 @@ compared AS (
     JOIN used_again AS u
         ON u.kind = s.kind AND u.access_server IS NOT DISTINCT FROM s.access_server
         AND u.session_key = s.session_key AND u.subscriber = s.subscriber
+    LEFT JOIN restart AS r
+        ON r.access_server = s.access_server AND r."at" <= s.start AND (r.next IS NULL OR s.start < r.next)
 ),
 numbered AS (
     SELECT
         kind, access_server, session_key, subscriber, event, "at", start, begun, "end",
         ip_first, ip_last, port_first, port_last, inner_key, session, source,
-        sum(CASE WHEN start > begun_before + INTERVAL 5 MINUTE THEN 1 ELSE 0 END) OVER (
+        sum(CASE WHEN start > begun_before + INTERVAL 5 MINUTE OR restarted > begun_before THEN 1 ELSE 0 END) OVER (
             PARTITION BY kind, access_server, session_key, subscriber
             ORDER BY begun, "at" ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
         ) AS use

@@ -53,8 +53,7 @@ def test_each_table_has_the_rows_it_has_beside_the_others(sample: OpenWorkspace)
 def test_a_wrong_name_gets_a_hint(sample: OpenWorkspace) -> None:
     with pytest.raises(QueryError, match='Did you mean "sender_day"'):
         sample.sql("SELECT * FROM sender_dy JOIN flow USING (day)")
-    # What means something on one day only.
-    for step in ("five_tuple", "line_tuple", "tuple_again", "handover", "tuple_handed_over"):
+    for step in ("five_tuple", "line_tuple", "tuple_again"):  # they mean something on one day only
         with pytest.raises(QueryError, match=f"Table with name {step} does not exist"):
             sample.sql(f"SELECT * FROM {step}")
     with pytest.raises(QueryError, match="Permission"):

@@ -49,6 +49,14 @@ STOP = record("stop", "a", "11:00", IP, start="10:00:01", end="11:00")
         [START, record("reset", None, "10:20", session=None), record("start", "a", "12:00", IP, start="12:00"),
          record("stop", "a", "13:00", IP, start="12:00:03", end="13:00")],
         [("a", "10:00:00", "10:20:00"), ("a", "12:00:00", "13:00:00")], id="identifier used again after a reboot"),
+    pytest.param(
+        [START, record("reset", None, "10:01", session=None),
+         record("start", "a", "10:02", "198.18.0.2", start="10:02"),
+         record("stop", "a", "11:00", "198.18.0.2", start="10:02:01", end="11:00")],
+        [("a", "10:00:00", "10:01:00"), ("a", "10:02:00", "11:00:00")], id="identifier used at once after a reboot"),
+    pytest.param(
+        [START, record("reset", None, "10:01", session=None), record("reset", None, "10:01:30", session=None), STOP],
+        [("a", "10:00:00", "11:00:00")], id="a reset that the session survived"),
     pytest.param([START, record("start", "b", "12:00", IP, start="12:00")],
                  [("a", "10:00:00", "12:00:00"), ("b", "12:00:00", None)],
                  id="identifier used again: the session before is over, though no record says so"),

@@ -83,11 +83,13 @@ def test_attribution_is_what_brute_force_finds(leases: list[Lease], flows: list[
         # A session is attributed as its first record is.
         first = Counter(opened.sql("SELECT attribution FROM session")["attribution"])
         assert set(first) <= {kind for _, _, kind in expected}
-        # A new connection of one subscriber never counts as part of another's.
+        # No SYN that somebody is known to have sent, or one of several, is part of another's session.
         assert opened.sql("""
             SELECT f.line_ip, f.line_port, f.first_seen, f.subscriber, s.subscriber AS other
             FROM attributed_flow AS f
             JOIN session AS s
-                ON s.client_ip = f.line_ip AND s.client_port = f.line_port AND s.subscriber <> f.subscriber
-                AND f.first_seen >= s.first_seen AND f.last_seen <= s.last_seen
+                ON s.client_ip = f.line_ip AND s.client_port = f.line_port
+                AND f.first_seen BETWEEN s.first_seen AND s.last_seen
+            WHERE f.attribution <> 'unattributed'
+                AND (s.attribution <> f.attribution OR s.subscriber IS DISTINCT FROM f.subscriber)
         """).rows() == []

@@ -125,6 +125,18 @@ INBOUND, OUTSIDE = "198.18.0.1:25", "192.0.2.99:5000"
                  [("11:59:50", "a", 4)], id="the same subscriber again"),
     pytest.param([FROM_A], [*both(LINE, SERVER, "11:59:50"), *both(LINE, SERVER, "12:00:10")],
                  [("11:59:50", "a", 4)], id="nobody after it: a lease log is late rather than the session over"),
+    pytest.param([lease("198.18.0.1", "b", "12:00")], [flow(LINE, SERVER, "11:59:50", flags=SYN),
+                                                      flow(LINE, SERVER, "12:00:10", flags=SYN)],
+                 [("11:59:50", None, 1), ("12:00:10", "b", 1)], id="nobody before it"),
+    pytest.param([lease("198.18.0.1", "b", "10:00", "11:00"), lease("198.18.0.1", "b", "12:00")],
+                 [flow(LINE, SERVER, "11:59:50", flags=SYN), flow(LINE, SERVER, "12:00:10", flags=SYN)],
+                 [("11:59:50", None, 1), ("12:00:10", "b", 1)], id="nobody before it, and the same before that"),
+    pytest.param([FROM_A, lease("198.18.0.1", "a", "12:00:05")], [*both(LINE, SERVER, "11:59:50"),
+                                                                 *both(LINE, SERVER, "12:00:10")],
+                 [("11:59:50", "a", 4)], id="the same subscriber after a pause"),
+    pytest.param([lease("198.18.0.1", "a", "10:00", "13:00"), lease("198.18.0.1", "b", "12:00", "12:00:30")],
+                 [flow(LINE, SERVER, time, flags=SYN) for time in ("11:59:50", "12:00:10", "12:00:40", "12:00:50")],
+                 [("11:59:50", "a", 1), ("12:00:10", None, 1), ("12:00:40", "a", 2)], id="two at once for a while"),
     pytest.param([*TO_B[:1], lease("198.18.0.1", "b", "12:00", "12:00:20"), lease("198.18.0.1", "a", "12:00:20")],
                  [flow(LINE, SERVER, "11:59:50", flags=SYN), flow(LINE, SERVER, "12:00:10", flags=SYN),
                   flow(LINE, SERVER, "12:00:30", flags=SYN), flow(LINE, SERVER, "12:00:40", flags=SYN)],
@@ -137,7 +149,7 @@ INBOUND, OUTSIDE = "198.18.0.1:25", "192.0.2.99:5000"
                  [("11:59:22", "c", 2), ("11:59:41", "a", 1), ("12:00:41", "b", 1)], id="a block of ports"),
 ])
 def test_a_session_does_not_outlast_the_next_holder_of_its_address(
-    tmp_path: Path, leases: list[Row], flows: list[Row], expected: list[tuple[str, str, int]],
+    tmp_path: Path, leases: list[Row], flows: list[Row], expected: list[tuple[str, str | None, int]],
 ) -> None:
     opened = new_workspace(tmp_path)
     load(opened, "flow", flows)

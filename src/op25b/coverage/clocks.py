@@ -2,7 +2,8 @@
 
 A lease that begins or ends more than `shift` seconds away from a flow's first packet says the same of it, wherever the
 clock stands. So only sessions near an edge of a lease of their address and port are looked at again, a day at a time:
-for each clock, how many lines held (address, port) then. The others keep what `build` found.
+for each clock, how many lines held (address, port) then. The others keep what `build` found. Where sessions
+begin and end is taken from `build` too, though a holder that comes amid a session ends it.
 """
 
 from __future__ import annotations
