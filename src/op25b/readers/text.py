@@ -69,6 +69,7 @@ def readable(path: Path) -> Iterator[None]:
 
 _BYTES_READ: Counter[Path] = Counter()
 _ENDS: dict[Path, int] = {}
+_FAILURES: dict[Path, Exception] = {}
 
 
 class _Metered(io.FileIO):
@@ -82,6 +83,8 @@ class _Metered(io.FileIO):
         if self._end is not None:
             buffer = memoryview(buffer)[: max(self._end - self.tell(), 0)]
         count = super().readinto(buffer)
+        if not count and self._path in _FAILURES:
+            raise _FAILURES[self._path]
         if self._watched:
             _BYTES_READ[self._path] += count or 0
         return count
@@ -115,6 +118,16 @@ def ending(path: Path, end: int) -> Iterator[None]:
         yield
     finally:
         del _ENDS[path]
+
+
+@contextmanager
+def failing(path: Path, failure: Exception) -> Iterator[None]:
+    """A plain file ends in an error, for all that open it meanwhile: it has what could be read of a damaged one."""
+    _FAILURES[path] = failure
+    try:
+        yield
+    finally:
+        del _FAILURES[path]
 
 
 def bytes_read(path: Path) -> int:
