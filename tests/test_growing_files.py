@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import lzma
 import os
+import random
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -86,6 +91,67 @@ def test_a_log_that_grew_was_rotated_and_compressed_is_read_on(workspace: Make, 
     states = {row["path"]: (row["state"], row["rows_read"]) for row in run(opened)}
     assert states == {"raw/mail.log": ("new", 1), "raw/mail.log.1.gz": ("new", 1)}
     assert [queue_id for queue_id, _ in events(opened)] == ["AAAAAA1", "AAAAAA2", "AAAAAA3"]
+
+
+def zstd(data: bytes) -> bytes:
+    return pa.Codec("zstd").compress(data, asbytes=True)
+
+
+def damaged_after(opened: OpenWorkspace, directory: Path, begin: bytes, damaged: bytes) -> dict[str, Any]:
+    """What becomes of a damaged file (of a while ago) that took the place of the log that began so."""
+    (directory / "log").write_bytes(begin)
+    run(opened)
+    (directory / "log").unlink()
+    (directory / "log.1.gz").write_bytes(damaged)
+    os.utime(directory / "log.1.gz", (OLD, OLD))
+    (result,) = run(opened)
+    return result
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, zstd])
+def test_a_new_end_that_breaks_off_is_told_and_comes_later(workspace: Make, tmp_path: Path,
+                                                           pack: Callable[[bytes], bytes]) -> None:
+    source = random.Random(1)
+    lines = [removed("Dec 31 12:00:00", f"{source.getrandbits(48):012X}").encode() for _ in range(40_000)]
+    (tmp_path / "raw").mkdir()
+    opened, packed = workspace(INPUT), pack(b"".join(lines))
+    result = damaged_after(opened, tmp_path / "raw", b"".join(lines[:100]), packed[: len(packed) * 3 // 4])
+    assert (result["state"], result["rows_rejected"]) == ("new", 1)
+    assert "log.1.gz: cannot be read to its end" in result["error"]
+    assert opened.sql("SELECT reason FROM rejected").item() == result["error"]
+    assert 10_000 < result["rows_kept"] == result["rows_read"] - 1 < len(lines) - 100
+    assert [row["state"] for row in run(opened)] == ["known"]
+    (tmp_path / "raw" / "log.1.gz").write_bytes(packed)
+    assert run(opened)[0]["rows_read"] == len(lines) - 100 - result["rows_kept"]
+    assert opened.sql("SELECT count(*), count(DISTINCT queue_id) FROM mail_event").row(0) == (len(lines),) * 2
+
+
+@pytest.mark.parametrize("known", [0, 2])
+def test_accounting_that_breaks_off_amid_a_record(workspace: Make, tmp_path: Path, known: int) -> None:
+    (tmp_path / "raw").mkdir()
+    opened = workspace('\n[[inputs.leases]]\npath = "raw/*"\n')
+    each = [record(str(number), "Start", 1795489200 + number).encode() for number in range(5)]
+    cut = b"".join(each)[:-60]
+    packer = zlib.compressobj(wbits=31)
+    damaged = packer.compress(cut) + packer.flush(zlib.Z_SYNC_FLUSH)
+    result = damaged_after(opened, tmp_path / "raw", b"".join(each[:known]), damaged)
+    assert (result["rows_kept"], result["rows_rejected"]) == (4 - known, 1)
+    (tmp_path / "raw" / "log.1.gz").write_bytes(gzip.compress(b"".join(each)))
+    assert (run(opened)[0]["rows_kept"], opened.sql("SELECT count(*) FROM rejected").item()) == (1, 1)
+
+
+@pytest.mark.parametrize("more", [b"", SECOND[:20].encode()])
+def test_a_damaged_file_with_nothing_new_fails_until_it_is_whole(workspace: Make, tmp_path: Path, more: bytes) -> None:
+    (tmp_path / "raw").mkdir()
+    opened = workspace(INPUT)
+    packer = zlib.compressobj(wbits=31)
+    damaged = packer.compress(FIRST.encode() + more) + packer.flush(zlib.Z_SYNC_FLUSH)
+    result = damaged_after(opened, tmp_path / "raw", FIRST.encode(), damaged)
+    assert result["state"] == run(opened)[0]["state"] == "failed"
+    assert "cannot be read to its end" in result["error"]
+    (tmp_path / "raw" / "log.1.gz").write_bytes(gzip.compress((FIRST + SECOND + THIRD).encode()))
+    assert run(opened)[0]["rows_read"] == 2
+    assert events(opened) == EVENTS
 
 
 def test_rejected_lines_of_the_new_end_are_counted_from_the_beginning(workspace: Make, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from op25b.errors import InputError
 from op25b.readers import text
+from op25b.readers.content import examine
 from op25b.readers.text import ahead, blocks, compression, opened
 
 
@@ -60,6 +61,24 @@ def test_a_file_cut_short_gives_what_is_whole(tmp_path: Path, name: str) -> None
             got.extend(block.lines)
     assert len(got) > 10_000
     assert whole.startswith("".join(f"{line}\n" for line in got).encode())
+
+
+@pytest.mark.parametrize("name", COMPRESS)
+def test_before_damage_all_that_read_find_the_same(tmp_path: Path, name: str) -> None:
+    """Else what one of them did not get would be taken for read when the file comes again whole."""
+    source = random.Random(1)
+    whole = "".join(f"{source.getrandbits(64):016x}\n" for _ in range(200_000)).encode()
+    path = tmp_path / "mail.log"
+    packed = COMPRESS[name](whole)
+    path.write_bytes(packed[: len(packed) * 3 // 4])
+    found = set()
+    for size in (2**14, text.BLOCK_BYTES):
+        length = 0
+        with pytest.raises(InputError):  # noqa: PT012
+            for block in blocks(path, size):
+                length += 17 * len(block.lines)
+        found.add(length)
+    assert found == {examine(path, ()).length}
 
 
 def test_block_numbers_and_broken_bytes(tmp_path: Path) -> None:

@@ -85,6 +85,7 @@ class NewFile:
     """A file with new content; `weight` is about how many bytes of it are to be read when it is unpacked.
 
     A file that was not hashed yet, up to `end`, is to be before its rows are written: `hashed` takes what was found.
+    Of one that was, it is known whether it is `damaged`.
     """
 
     result: FileResult
@@ -94,11 +95,12 @@ class NewFile:
     status: os.stat_result
     end: int | None = None
     hashed: Callable[[Content], None] | None = None
+    damaged: bool = False
 
     def hash(self) -> None:
         """Hash the file where that is still to be done."""
         if self.hashed is not None:
-            self.hashed(examine(self.result.path, (), end=self.end))
+            self.hashed(examine(self.result.path, (), end=self.end, record_end=_record_end(self.format)))
 
     def refuse_replaced(self) -> None:
         """`StoppedError` where the name is another file's by now, as when a log was rotated while it was read."""
@@ -141,6 +143,11 @@ class _Found:
 
 
 Named = tuple[FileResult, Input]
+
+
+def _record_end(form: Format) -> bytes:
+    """What ends a record of a format in any case."""
+    return BOUNDARY.get(form.growth, b"\n")
 
 
 def find(workspace: Workspace) -> tuple[list[FileResult], list[Named]]:
@@ -254,7 +261,8 @@ class _Look:
         if found is None or (found.is_new and alone):
             return None
         try:
-            return examine(result.path, self._known.of(result.kind), found.boundary)
+            return examine(result.path, self._known.of(result.kind), found.boundary,
+                           record_end=_record_end(found.form))
         except (Op25bError, OSError) as error:
             result.state, result.error = "failed", str(error)
             return None
@@ -289,7 +297,8 @@ class _Look:
         if not shorter:
             return False
         try:
-            begun = examine(result.path, [*self._known.of(result.kind), *shorter], found.boundary)
+            begun = examine(result.path, [*self._known.of(result.kind), *shorter], found.boundary,
+                            record_end=_record_end(found.form))
         except (Op25bError, OSError):
             return False  # it will fail alone
         return begun.before in shorter
@@ -304,12 +313,7 @@ class _Look:
             weight = result.content_bytes = result.bytes * _UNPACKED if found.end is None else found.end
             source = source_of(self._workspace, result.path, settings)
             return NewFile(result, source, form, weight, found.status, found.end, partial(self._hashed, result, found))
-        if content.damaged and found.just_packed:
-            result.state = "open"
-            return None
-        self._hashed(result, found, content, whole)
-        if whole or self._known.holds(result.kind, content.sha256) or (content.length == 0 and content.held_back):
-            result.state = "known" if content.length else "open"
+        if self._left(result, found, content, whole):
             return None
         source = source_of(self._workspace, result.path, settings)
         if content.before is not None and content.before.held_rows and form.growth != "again":
@@ -320,8 +324,27 @@ class _Look:
                 return None
             result.offset, result.first_line = content.before.length, content.first_line
             source = replace(source, resume=content.before.last)
-        self._known.add(result.kind, content.sha256)  # the same content may have a second name in this run
-        return NewFile(result, source, form, result.content_bytes - result.offset, found.status)
+        # The same content may have a second name in this run.
+        self._known.add(result.kind, content.sha256, result.bytes)
+        return NewFile(result, source, form, result.content_bytes - result.offset, found.status,
+                       damaged=content.damaged)
+
+    def _left(self, result: FileResult, found: _Found, content: Content, whole: Known | None) -> bool:
+        """Whether there is nothing to read of a file now; its state says why."""
+        if content.damaged and found.just_packed:
+            result.state = "open"
+            return True
+        nothing_new = self._known.holds(result.kind, content.sha256) or (content.length == 0 and content.held_back)
+        if content.damaged and nothing_new and not self._known.told(result.kind, content.sha256, result.bytes):
+            result.state, result.error = "failed", str(InputError(
+                result.path, "cannot be read to its end, and what can be read of it is nothing new",
+                "the file may be damaged; copy it again"))
+            return True
+        self._hashed(result, found, content, whole)
+        if whole or nothing_new:
+            result.state = "known" if content.length else "open"
+            return True
+        return False
 
     def _hashed(self, result: FileResult, found: _Found, content: Content, whole: Known | None = None) -> None:
         if content.damaged and found.just_packed:
@@ -342,22 +365,26 @@ class _Known:
         files = lake.files("source_file")
         parts = [pl.read_parquet(file, glob=False) for file in files]
         rows = pl.concat([schema.SOURCE_FILE.empty(), *parts], how="diagonal_relaxed")
-        self._hashes: dict[str, set[str]] = {}
+        self._hashes: dict[str, dict[str, set[int]]] = {}
         self._contents: dict[str, list[Known]] = {}
         self._marked = rows.filter(pl.col("marks").is_not_null()).partition_by("kind", as_dict=True)
         for row in rows.iter_rows(named=True):
-            self.add(row["kind"], row["sha256"])
+            self.add(row["kind"], row["sha256"], row["bytes"])
             if row["content_bytes"] is None:  # read by an op25b that knew whole files only
                 continue
             self._contents.setdefault(row["kind"], []).append(_content(row))
 
-    def add(self, kind: str, sha256: str) -> None:
-        """Content that this run reads."""
-        self._hashes.setdefault(kind, set()).add(sha256)
+    def add(self, kind: str, sha256: str, size: int) -> None:
+        """Content that this run reads, of a file so large."""
+        self._hashes.setdefault(kind, {}).setdefault(sha256, set()).add(size)
 
     def holds(self, kind: str, sha256: str) -> bool:
         """Whether the content is read already, or will be in this run."""
         return sha256 in self._hashes.get(kind, ())
+
+    def told(self, kind: str, sha256: str, size: int) -> bool:
+        """Whether the content was read of a file so large: if that is damaged, a rejected row has told so."""
+        return size in self._hashes.get(kind, {}).get(sha256, ())
 
     def of(self, kind: str) -> list[Known]:
         """What a file of this kind may begin with."""

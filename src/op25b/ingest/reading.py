@@ -101,7 +101,7 @@ class Job:
         """The batches of the part of the file that is to be read, its lines counted from the file's beginning."""
         result, form = self.result, self.file.format
         with part(result.path, result.offset, result.content_bytes, self.scratch,
-                  context=form.remembers) as (path, known):
+                  context=form.remembers, damaged=self.file.damaged) as (path, known):
             self._opened = path
             try:
                 for batch in form.read(replace(self.file.source, path=path, known_lines=known)):

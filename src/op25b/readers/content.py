@@ -11,14 +11,14 @@ import io
 import os
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import IO
 
 from op25b.errors import Op25bError
-from op25b.readers.text import DAMAGE, compression, ending, opened, readable
+from op25b.readers.text import DAMAGE, compression, ending, failing, opened, readable
 
 _PIECE = 2**20
 # Files whose first bytes, so many, are the same may be the same; of others that is ruled out at once.
@@ -47,7 +47,7 @@ class Known:
 class Content:
     """What there is to read of a file: all of it, or what follows `before`.
 
-    `sha256` and `length` are of everything up to the end of the last whole record (of a damaged file, the last line
+    `sha256` and `length` are of everything up to the end of the last whole record (of a damaged file, the last one
     that can be read); `held_back` bytes after it are left for the next time. `damaged`: it breaks off.
     """
 
@@ -113,11 +113,13 @@ def end_of_records(path: Path, size: int, boundary: bytes | None) -> int | None:
     return begin + found + len(boundary) if found >= 0 else None
 
 
-def examine(path: Path, known: Sequence[Known], boundary: bytes | None = None, end: int | None = None) -> Content:
+def examine(path: Path, known: Sequence[Known], boundary: bytes | None = None, end: int | None = None,
+            record_end: bytes = b"\n") -> Content:
     """Hash a file's decompressed content once, looking for known content at its beginning.
 
     With `boundary` (what ends a record) the content ends after its last occurrence, without it at `end` or the end of
-    the file. Compressed files are finished, so neither is given for them.
+    the file. Compressed files are finished, so neither is given for them. That of a damaged file ends after the last
+    `record_end`: the rest of a record is of no use without its beginning when the file comes again whole.
     """
     sizes: dict[int, list[Known]] = {}
     for entry in known:
@@ -143,7 +145,7 @@ def examine(path: Path, known: Sequence[Known], boundary: bytes | None = None, e
             piece = memoryview(held)[:size]
             reached = position + len(piece)
             cuts = {mark for mark in marks if position < mark <= reached}
-            last = _after_last(boundary or b"\n", previous, held, size)
+            last = _after_last(boundary or record_end, previous, held, size)
             start = 0
             for stop in sorted({*(mark - position for mark in cuts), *([last] if last else []), len(piece)}):
                 digest.update(piece[start:stop])
@@ -217,13 +219,14 @@ def _after_last(boundary: bytes, previous: bytes, held: bytearray, size: int) ->
 
 
 @contextmanager
-def part(path: Path, start: int, end: int, below: Path, *, context: bool = False) -> Iterator[tuple[Path, int]]:
+def part(path: Path, start: int, end: int, below: Path, *, context: bool = False,
+         damaged: bool = False) -> Iterator[tuple[Path, int]]:
     """Bytes `start` to `end` of a file's decompressed content as a file of the same name and time below a directory.
 
     Without anything to leave out it is the file itself. With `context` some whole lines before `start` come first; how
-    many is the second value.
+    many is the second value. The part of a `damaged` file ends in the same error as the file.
     """
-    if start == 0 and compression(path) is not None:
+    if start == 0 and (damaged or compression(path) is not None):
         yield path, 0
         return
     if start == 0 and end == path.stat().st_size:
@@ -247,9 +250,22 @@ def part(path: Path, start: int, end: int, below: Path, *, context: bool = False
             while left and (piece := stream.read(min(left, _PIECE))):
                 out.write(piece)
                 left -= len(piece)
+            failure = _failure(stream) if damaged else None
         status = path.stat()
         os.utime(copy, ns=(status.st_atime_ns, status.st_mtime_ns))
-        yield copy, before.count(b"\n")
+        with failing(copy, failure) if failure else nullcontext():
+            yield copy, before.count(b"\n")
+
+
+def _failure(stream: IO[bytes]) -> Exception | None:
+    """What reading on to the end of a stream raises."""
+    held = bytearray(_PIECE)
+    try:
+        while _read(stream, held):
+            pass
+    except DAMAGE as error:
+        return error
+    return None
 
 
 def _exactly(stream: IO[bytes], count: int) -> bytes:

@@ -25,6 +25,7 @@ MAX_LINE_BYTES = 64 * 2**20
 _PIECE_BYTES = 2**20
 # A line end is looked for in so many bytes before where a piece of a plain file is to end.
 _TAIL_BYTES = 2**16
+_STEP_BYTES = 2**16
 # What reading a damaged or vanishing file raises.
 DAMAGE = (OSError, EOFError, zlib.error, lzma.LZMAError, ValueError)
 _MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
@@ -69,6 +70,7 @@ def readable(path: Path) -> Iterator[None]:
 
 _BYTES_READ: Counter[Path] = Counter()
 _ENDS: dict[Path, int] = {}
+_FAILURES: dict[Path, Exception] = {}
 
 
 class _Metered(io.FileIO):
@@ -82,6 +84,8 @@ class _Metered(io.FileIO):
         if self._end is not None:
             buffer = memoryview(buffer)[: max(self._end - self.tell(), 0)]
         count = super().readinto(buffer)
+        if not count and self._path in _FAILURES:
+            raise _FAILURES[self._path]
         if self._watched:
             _BYTES_READ[self._path] += count or 0
         return count
@@ -117,6 +121,16 @@ def ending(path: Path, end: int) -> Iterator[None]:
         del _ENDS[path]
 
 
+@contextmanager
+def failing(path: Path, failure: Exception) -> Iterator[None]:
+    """A plain file ends in an error, for all that open it meanwhile: it has what could be read of a damaged one."""
+    _FAILURES[path] = failure
+    try:
+        yield
+    finally:
+        del _FAILURES[path]
+
+
 def bytes_read(path: Path) -> int:
     """How many bytes of a file on disk the reader that is at it has read; 0 where it does not use `opened`."""
     return _BYTES_READ[path]
@@ -140,6 +154,31 @@ def opened(path: Path, end: int | None = None, *, watched: bool = True) -> Itera
         del _BYTES_READ[path]
 
 
+class _InSteps(io.RawIOBase):
+    """Reads a stream that gives all that is asked for or fails, so that before damage all readers find the same.
+
+    The steps lie at the same places however much is asked for.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        super().__init__()
+        self._stream, self._held = stream, memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if not self._held:
+            self._held = memoryview(self._stream.read(_STEP_BYTES))
+        count = min(len(buffer), len(self._held))
+        buffer[:count], self._held = self._held[:count], self._held[count:]
+        return count
+
+    def close(self) -> None:
+        self._stream.close()
+        super().close()
+
+
 def _unpacked(raw: IO[bytes], packed: str | None) -> IO[bytes]:
     match packed:
         case "gzip":
@@ -151,7 +190,7 @@ def _unpacked(raw: IO[bytes], packed: str | None) -> IO[bytes]:
         case "zstd":
             import pyarrow as pa
 
-            return cast("IO[bytes]", pa.input_stream(cast("io.IOBase", raw), compression="zstd"))
+            return cast("IO[bytes]", _InSteps(pa.input_stream(cast("io.IOBase", raw), compression="zstd")))
     return raw
 
 
