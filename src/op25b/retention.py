@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 from arro3.core import Table
 
-from op25b import leftovers, schema
+from op25b import lake_zone, leftovers, schema
 from op25b.engine import duckdb as engine
 from op25b.engine.build import build, is_built
 from op25b.engine.pipelines import direct_inputs, pipelines
@@ -121,6 +121,7 @@ def expire(workspace: Workspace, today: date | None = None, *, dry_run: bool = F
     if today is not None and today > now:
         msg = f"{today} is after today, {now}\n  rows are kept for their days at least"
         raise SettingsError(msg)
+    lake_zone.refuse_others(workspace)  # by days of another zone rows would go too early, or seem to
     limits = workspace.config.retention.days
     goes = {table: ((today or now) - timedelta(days=days + 1), days) for table, days in limits.items()}
     workspace = workspace.at(None)
