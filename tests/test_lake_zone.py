@@ -47,6 +47,17 @@ def test_another_zone_is_refused_by_what_writes_and_what_reads_until_it_is_put_b
     assert days(in_zone(moved, "Asia/Tokyo")) == ["2026-11-25"]
 
 
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_nothing_expires_or_seems_to_by_the_days_of_another_zone(opened: OpenWorkspace, dry_run: bool) -> None:
+    settings = opened.workspace.root / SETTINGS_FILE
+    settings.write_text(settings.read_text() + "[retention]\nmail_event = 1\n")
+    opened.ingest()  # no build: an expiry has nothing else to look at the zone for
+    moved = in_zone(opened, "Europe/London")
+    with pytest.raises(LakeError, match="put 'Asia/Tokyo' back"):
+        moved.expire(dry_run=dry_run)
+    assert days(in_zone(moved, "Asia/Tokyo")) == ["2026-11-25"]
+
+
 def test_before_rows_came_the_zone_is_free(opened: OpenWorkspace, tmp_path: Path) -> None:
     log = (tmp_path / "mail.log").rename(tmp_path / "later")
     opened.ingest()

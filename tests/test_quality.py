@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -168,6 +169,25 @@ def test_a_result_that_cannot_be_noted_is_printed_all_the_same(workspace: Make) 
     assert "rules hold, 0 critical ones fail" in done.stderr
 
 
+def test_renewals_of_one_lease_are_one_row_and_lost_or_expired_ones_are_told_apart(
+        workspace: Make, tmp_path: Path) -> None:
+    opened = workspace('[[inputs.leases]]\npath = "kea*"\n')
+    (tmp_path / "kea-leases4.csv").write_text(
+        "address,hwaddr,client_id,valid_lifetime,expire,subnet_id,fqdn_fwd,fqdn_rev,hostname,state,user_context,pool_id\n"
+        "198.18.6.1,00:11:22:33:44:55,,3600,1768006800,1,0,0,,0,,0\n"
+        "198.18.6.1,00:11:22:33:44:55,,3600,1768008600,1,0,0,,0,,0\n")
+    opened.ingest()
+    opened.build()
+    assert opened.sql("SELECT rows_kept, (SELECT count(*) FROM lease_record) FROM source_file").rows() == [(2, 1)]
+    assert quality.check(opened.workspace, "lease")["passed"].all()
+    put(opened, "source_file", [
+        {"sha256": name, "path": name, "kind": "leases", "format": "kea-leases", "bytes": 1, "rows_read": 3,
+         "rows_kept": 3, "rows_filtered": 0, "rows_rejected": 0, "at": NOON} for name in ("lost", "expired")])
+    put(opened, "expired", [{"at": NOON, "table_name": "lease_record", "source": "expired", "rows_expired": 1,
+                             "expired_until": NOON.date(), "days_kept": 1}])
+    assert quality.rows(opened.workspace, "lease", "rows_in_lake").rows() == [("lost", 3, 0)]
+
+
 def test_the_sample_passes_every_rule(sample: OpenWorkspace) -> None:
     assert quality.check(sample.workspace).filter(~pl.col("passed")).rows() == []
 
@@ -217,6 +237,8 @@ FAULTS: dict[str, tuple[str, Fault, list[Row]]] = {
     "lost row": ("flow.rows_in_lake", account("flows", rows_kept=7, rows_read=12), [{"rows_kept": 7, "lake_rows": 6}]),
     "lost event": ("mail_event.rows_in_lake", account("mail", rows_kept=13, rows_read=18),
         [{"rows_kept": 13, "lake_rows": 12}]),
+    "lost lease": ("lease.rows_in_lake", account("leases", rows_kept=10, rows_read=15),
+        [{"rows_kept": 10, "lake_rows": 9}]),
     "unaccounted": ("lease.accounting", account("leases", rows_read=100), [{"path": "raw/leases1", "rows_read": 100}]),
     "event": ("mail_event.event", change("mail_event", 1, event="bounce"), [{"queue_id": "Q0", "event": "bounce"}]),
     "status": ("mail_event.status", change("mail_event", 2, status="lost"), [{"event": "delivery", "status": "lost"}]),
@@ -284,7 +306,8 @@ TOGETHER = [
     ("event", "status", "mail port", "no key", "no queue id", "size", "mail of 1970", "unaccounted", "gap"),
     ("lease ends first", "lease port", "lease range", "lease kind", "lease of tomorrow", "lease of 1970",
      "exporter ahead", "lost row", "missing log"),
-    ("line twice", "radius user twice", "auth user twice", "login of another line", "no plan", "language"),
+    ("line twice", "radius user twice", "auth user twice", "login of another line", "no plan", "language",
+     "lost lease"),
     ("overlap", "no lease", "stray row", "mail time zone", "port block of nobody"),
 ]
 CASES = TOGETHER + [(name,) for name in FAULTS if not any(name in group for group in TOGETHER)]

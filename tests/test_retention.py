@@ -17,6 +17,7 @@ from op25b.assets import directory
 from op25b.cli import app
 from op25b.errors import LakeError, Op25bError, QueryError
 from op25b.retention import copies, known
+from op25b.settings import Retention
 from tests.conftest import SETTINGS
 from tests.pipelines.rows import both, event, lease, load, new_workspace, record, tables
 
@@ -284,13 +285,15 @@ def test_without_limits_everything_is_kept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("settings", "today", "message"), [
     (RAW, date.today() + timedelta(days=3), "is after today"),  # noqa: DTZ011  # three days are more than any zone
-    ("[retention]\nflwo = 3\n", TODAY, "did you mean 'flow'"),
-    ("[retention]\nsender = 3\n", TODAY, "unknown table under"),
     ("[retention]\nflow = 0\n", TODAY, "retention.flow: Input should be greater than or equal to 1"),
 ])
 def test_what_cannot_be_meant(tmp_path: Path, settings: str, today: date, message: str) -> None:
     with pytest.raises(Op25bError, match=message):
         opened_with(tmp_path, settings).expire(today)
+
+
+def test_the_settings_know_the_tables_that_can_have_days() -> None:
+    assert sorted(Retention.model_fields.keys() - {"versions"}) == sorted(known())
 
 
 def test_what_copies_leases() -> None:

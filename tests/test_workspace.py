@@ -35,6 +35,8 @@ def test_an_empty_file_gives_the_defaults(tmp_path: Path) -> None:
         ("[policy.p]\nrules = [{name = 'a', action = 'block', destination = 'mobile'}]",
          "names an unknown destination 'mobile'; did you mean 'mobile-carrier'?"),
         ("[[destinations]]\nname='a'\ngroup='carrier'\nnetworks=[]", "destinations.0.group"),
+        ("[retention]\nflows = 1", "unknown key 'retention.flows'; did you mean 'flow'?"),
+        ("[retention]\nsender = 3", "unknown key 'retention.sender'; did you mean 'sender_day'?"),
         ("[site\n", "not valid TOML"),
         ("[[inputs.flows]]\npath = 'x'\nsampling_interval = 0", "inputs.flows.0.sampling_interval"),
         ("[privacy]\nkey_file = 5", "privacy.key_file"),

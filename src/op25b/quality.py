@@ -4,8 +4,8 @@ A file of rules is data. Its `frames` are SELECTs over the lake, each of which m
 computes them, and great-expectations judges the few rows that come out, never a large table itself. A rule names
 one frame, one expectation and its arguments, and a SELECT for the offending rows. `common.json` holds the rules that
 every kind of input obeys. All SELECTs may read `setting` (one row: the limits in `[quality]`), `input` (the paths
-the settings name for this kind), `input_file` (its rows of `source_file`), `record` (its raw table) and
-`expired_record` (what is in `expired` of it).
+the settings name for this kind), `input_file` (its rows of `source_file`), `merging` (names of its formats that
+make one row of several input rows), `record` (its raw table) and `expired_record` (what is in `expired` of it).
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from pydantic import BeforeValidator
 from op25b.assets import directory
 from op25b.engine import duckdb as engine
 from op25b.errors import UnknownNameError
+from op25b.readers import FORMATS
 from op25b.readers.base import TABLE_OF, Kind
 from op25b.settings import Settings
 from op25b.workspace import Workspace
@@ -135,6 +136,8 @@ def _connection(workspace: Workspace, rules: Suite, made: Literal["TABLE", "VIEW
     paths = pl.DataFrame(inputs, schema={"kind": pl.String, "path": pl.String}, orient="row")
     connection.register("setting", pl.DataFrame([workspace.config.quality.model_dump()]).to_arrow())
     connection.register("input", paths.to_arrow())
+    merging = [form.name for form in FORMATS if form.kind == rules.kind and form.merges]
+    connection.register("merging", pl.DataFrame({"name": merging}, schema={"name": pl.String}).to_arrow())
     connection.view("source_file").filter(f"kind = {engine.quoted(rules.kind)}").create_view("input_file")
     connection.view(TABLE_OF[rules.kind]).create_view("record")
     connection.view("expired").filter(f"table_name = '{TABLE_OF[rules.kind]}'").create_view("expired_record")

@@ -24,12 +24,12 @@ from typing import TYPE_CHECKING
 import polars as pl
 from arro3.core import Table
 
-from op25b import leftovers, schema
+from op25b import lake_zone, leftovers, schema
 from op25b.engine import duckdb as engine
 from op25b.engine.build import build, is_built
 from op25b.engine.pipelines import direct_inputs, pipelines
 from op25b.engine.storing import write
-from op25b.errors import SettingsError, UnknownNameError
+from op25b.errors import SettingsError
 from op25b.ingest.journal import Journal
 from op25b.lake import Lake
 from op25b.upkeep import drop_days, forget_versions, swap
@@ -102,18 +102,12 @@ DOOMED = {
 
 
 def known() -> list[str]:
-    """The tables that can have days of retention; what is made of them as a whole goes with them."""
+    """The tables that can have days of retention; what is made of them as a whole goes with them.
+
+    `op25b.settings.Retention` lists the same names.
+    """
     days = [name for name, pipeline in pipelines().items() if pipeline.build == "day"]
     return [*(name for name, table in schema.RAW.items() if table.partitioned), *DOOMED, *days]
-
-
-def limits(workspace: Workspace) -> dict[str, int]:
-    """Table → days of retention; `UnknownNameError` for a table that cannot have any."""
-    stated, tables = workspace.config.retention.days, known()
-    if unknown := [name for name in stated if name not in tables]:
-        kind = "table under [retention] in op25b.toml,"
-        raise UnknownNameError(kind, unknown[0], tables)
-    return stated
 
 
 def expire(workspace: Workspace, today: date | None = None, *, dry_run: bool = False,
@@ -127,7 +121,9 @@ def expire(workspace: Workspace, today: date | None = None, *, dry_run: bool = F
     if today is not None and today > now:
         msg = f"{today} is after today, {now}\n  rows are kept for their days at least"
         raise SettingsError(msg)
-    goes = {table: ((today or now) - timedelta(days=days + 1), days) for table, days in limits(workspace).items()}
+    lake_zone.refuse_others(workspace)  # by days of another zone rows would go too early, or seem to
+    limits = workspace.config.retention.days
+    goes = {table: ((today or now) - timedelta(days=days + 1), days) for table, days in limits.items()}
     workspace = workspace.at(None)
     lake = Lake(workspace.lake_path)
     goes = {table: limit for table, limit in goes.items() if lake.version(table) is not None}

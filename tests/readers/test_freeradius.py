@@ -145,14 +145,16 @@ def test_without_timestamp_the_header_tells_the_local_time(read: Read, header: s
 
 @pytest.mark.parametrize(("value", "user"), [
     ('"u1"', "u1"), ("u1", "u1"), ("'u1'", "u1"), (r'"a \"b\" c"', 'a "b" c'), (r'"back\\slash"', "back\\slash"),
-    (r'"\344\275\220 = 1"', "佐 = 1"), ('"佐藤"', "佐藤"), (r'"tab\there"', "tab\there"), ('"a" ', "a"), ('"', '"'),
+    ('" lead"', "lead"), ("'trail  '", "trail"), (r'"\tesc aped\n"', "esc aped"), ('" 佐藤\u3000"', "佐藤"),
+    ('" 00-1A-2B-3C-4D-5E "', "00:1a:2b:3c:4d:5e"), (r'"\344\275\220 = 1"', "佐 = 1"), ('"佐藤"', "佐藤"), (r'"tab\there"', "tab\there"), ('"a" ', "a"), ('"', '"'),
 ])
 def test_values(read: Read, value: str, user: str) -> None:
     assert only(read(record(User_Name=value)))["subscriber"] == user
 
 
 @pytest.mark.parametrize(("changes", "reason"), [
-    ({"User_Name": None}, "no User-Name"), ({"User_Name": '""'}, "no User-Name"), ({"Acct_Session_Id": None}, "no Acct-Session-Id"),
+    ({"User_Name": None}, "no User-Name"), ({"User_Name": '""'}, "no User-Name"),
+    ({"User_Name": '"  "'}, "the line's name is blank"), ({"Acct_Session_Id": None}, "no Acct-Session-Id"),
     ({"Acct_Status_Type": None}, "no Acct-Status-Type"),
     ({"Framed_IP_Address": "198.18.1.600"}, "Framed-IP-Address is no address or prefix"),
     ({"Framed_IPv6_Prefix": "2001:db8::/129"}, "Framed-IPv6-Prefix is no address or prefix"),

@@ -83,6 +83,7 @@ class Format:
     """One file format: `recognise` says why a file is of this format, or None; `growth` how a grown file goes on.
 
     A reader that `remembers` makes rows of what several lines say, so of a grown file it gets some known lines first.
+    One that `merges` makes one row of several kept input rows; of any other each kept input row gives at least one.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Format:
     read: Callable[[Source], Iterator[Batch]]
     growth: Growth = "refused"
     remembers: bool = False
+    merges: bool = False
 
     @property
     def table(self) -> schema.Table:

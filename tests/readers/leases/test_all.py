@@ -104,6 +104,7 @@ def check(form: Format, path: Path, data: bytes, identify_by: str = "hardware") 
     except Op25bError:
         return
     assert result.filtered >= 0
+    assert result.frame.height >= (min(result.kept, 1) if form.merges else result.kept)
     assert result.frame.columns == [name for name in schema.LEASE_RECORD.schema if name != "source"]
     for row in result.frame.to_dicts():
         assert row["kind"] in {"radius", "dhcp", "cgnat", "map-e", "static"}

@@ -113,6 +113,11 @@ def test_an_abandoned_address_is_nobodys(read: Read) -> None:
     assert spans(result) == [("01", "stop", "00:00:00", "00:10:00")]
 
 
+def test_that_nobody_holds_an_address_of_which_no_holder_is_known_says_nothing(read: Read) -> None:
+    result = read(lease("198.18.0.5", "00:10:00", "02:00:00", "abandoned"))
+    assert (result.read, result.kept, result.filtered, result.rejected) == (1, 0, 1, [])
+
+
 def test_a_clean_lease_file_holds_only_the_last_state_of_each_address(read: Read) -> None:
     result = read(lease("198.18.0.5", "00:00:00", "00:10:00", "free") + lease("198.18.0.6", "00:00:00", "never"))
     assert spans(result) == [("01", "stop", "00:00:00", "00:10:00"), ("01", "interim", "00:00:00", "")]

@@ -119,6 +119,12 @@ def test_a_subscriber_name_is_preferred(read: Read) -> None:
         ("start", "line7", False), ("stop", "line7", False)]
 
 
+@pytest.mark.parametrize(("name", "subscriber"), [(" line7 ", "line7"), ("  ", "10.0.10.10"), (" N/A", "10.0.10.10")])
+def test_blanks_are_no_part_of_a_name(read: Read, name: str, subscriber: str) -> None:
+    line = PBA.format("ALLOC", "", "624b0492").replace("block-used", f'username="{name}" block-used')
+    assert [row["subscriber"] for row in leases(read(line))] == [subscriber]
+
+
 def test_what_cannot_be_is_rejected(read: Read) -> None:
     result = read("\n".join([
         "Jun 30 22:44:25 mx x: NAT_PORT_BLOCK_ALLOC: 10.0.0.5 203.0.113.3:1024-1151",

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from op25b.readers.leases.common import ALL_PORTS, Row, stamp
+from op25b.readers.leases.common import ALL_PORTS, FILTERED, Outcome, Row, kept, stamp
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,23 @@ class Statement:
 
 
 class Holdings:
-    """The present holder of every address; each method returns the intervals that are complete now."""
+    """The present holder of every address; each method gives the intervals that are complete now."""
 
     def __init__(self) -> None:
         self._open: dict[tuple[str, str], Statement] = {}
         self._ended: dict[tuple[str, str], Statement] = {}
 
-    def add(self, said: Statement) -> list[Row]:
-        """Take in one statement."""
+    def outcome(self, said: Statement | None) -> Outcome:
+        """Take in what an input row states, if anything.
+
+        That nobody holds an address of which no holder is known says nothing of a lease: where anything is kept of a
+        file, a row comes of it.
+        """
+        if said is None or (said.subscriber is None and (said.ip_first, said.ip_last) not in self._open):
+            return FILTERED
+        return kept(self._add(said))
+
+    def _add(self, said: Statement) -> list[Row]:
         key = said.ip_first, said.ip_last
         before = self._open.pop(key, None)
         if before is None and said.over and _repeats(self._ended.get(key), said):

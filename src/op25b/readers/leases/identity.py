@@ -36,9 +36,16 @@ def shown(data: bytes) -> str:
 
 @lru_cache(maxsize=2**16)
 def line_name(text: str) -> str:
-    """A name as lists and logs give it, in its one spelling: `00-1A-…`, `001a.…` → `00:1a:…`; `0x474531` → `GE1`."""
+    """A name as lists and logs give it, in its one spelling: `00-1A-…`, `001a.…` → `00:1a:…`; `0x474531` → `GE1`.
+
+    Blanks around it are a slip of whoever typed it; blanks alone are no name.
+    """
     if "\ufffd" in text:  # two names that differ in their broken bytes alone must not become one
         msg = "the line's name is not UTF-8: save the file as UTF-8"
+        raise BadRow(msg)
+    text = text.strip()
+    if not text:
+        msg = "the line's name is blank"
         raise BadRow(msg)
     if _MAC.match(text):
         return hardware(text.replace("-", ":"))

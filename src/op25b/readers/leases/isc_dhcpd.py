@@ -24,7 +24,6 @@ from op25b.readers.leases.common import (
     from_epoch,
     in_order,
     ip_range,
-    kept,
     number,
     numbered_lines,
     plausible,
@@ -71,8 +70,7 @@ def _outcomes(source: Source) -> Iterator[Outcome]:
 
 def _outcome(holdings: Holdings, block: Block, statement: Callable[[], Statement | None]) -> Outcome:
     try:
-        said = statement()
-        return FILTERED if said is None else kept(holdings.add(said))
+        return holdings.outcome(statement())
     except BadRow as problem:
         return bad(block.line, str(problem))
 
@@ -179,4 +177,4 @@ def _octets(word: str) -> bytes:
     return octets(word) if word.startswith('"') else identity.octets(word) or b""
 
 
-FORMAT = Format("isc-dhcpd", "leases", recognise, read, growth="again")
+FORMAT = Format("isc-dhcpd", "leases", recognise, read, growth="again", merges=True)

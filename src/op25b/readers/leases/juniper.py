@@ -113,7 +113,7 @@ def _event(text: str, header: datetime | None, host: str | None) -> BlockEvent:
         raise BadRow(msg)
     low, high = port_range(fields.get("low", ""), fields.get("high", ""))
     at, began = _times(message, header)
-    user = fields.get("user", "N/A")
+    user = fields.get("user", "N/A").strip()
     name = None if user in {"N/A", ""} else line_name(user)
     return BlockEvent(message.event, at, private, name, public, low, high, host, began)
 

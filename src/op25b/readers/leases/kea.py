@@ -18,14 +18,12 @@ from typing import Any
 from op25b.readers.base import Batch, Format, Head, Source
 from op25b.readers.leases import identity, table
 from op25b.readers.leases.common import (
-    FILTERED,
     BadRow,
     Outcome,
     bad,
     batches,
     from_epoch,
     ip_range,
-    kept,
     number,
 )
 from op25b.readers.leases.holdings import Holdings, Statement
@@ -58,8 +56,7 @@ def _outcomes(source: Source) -> Iterator[Outcome]:
             yield bad(line, record)
             continue
         try:
-            said = _statement(record, source.identify_by)
-            yield FILTERED if said is None else kept(holdings.add(said))
+            yield holdings.outcome(_statement(record, source.identify_by))
         except BadRow as problem:
             yield bad(line, str(problem))
     yield Outcome(list(holdings.rest()), read=0)
@@ -144,4 +141,4 @@ def _hex(value: object, key: str) -> str:
     return digits if re.fullmatch("(?:[0-9a-fA-F]{2})*", digits) else ""
 
 
-FORMAT = Format("kea-leases", "leases", recognise, read, growth="again")
+FORMAT = Format("kea-leases", "leases", recognise, read, growth="again", merges=True)
