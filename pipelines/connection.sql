@@ -54,7 +54,8 @@ begun AS (
         row_number() OVER (
             PARTITION BY client, server, client_port, server_port, nth
             ORDER BY first_seen, is_reply, last_seen, CASE WHEN (tcp_flags & 2) = 0 THEN 1 ELSE 0 END
-        ) AS place
+        ) AS place,
+        NOT is_reply AND coalesce(tcp_flags & 2, 2) = 2 AS may_begin
     FROM numbered
 ),
 -- Who held both ends when a session began, 0 is nobody, and when it may have begun anew, NULL where that tells nothing.
@@ -63,11 +64,11 @@ held AS (
         b.*,
         CASE
             WHEN b.place = 1 THEN coalesce(c.holder, 0)
-            WHEN NOT b.is_reply AND coalesce(b.tcp_flags & 2, 2) = 2 THEN c.holder
+            WHEN b.may_begin THEN c.holder
         END AS client_holder,
         CASE
             WHEN b.place = 1 THEN coalesce(s.holder, 0)
-            WHEN NOT b.is_reply AND coalesce(b.tcp_flags & 2, 2) = 2 THEN s.holder
+            WHEN b.may_begin THEN s.holder
         END AS server_holder
     FROM begun AS b
     LEFT JOIN holding AS c

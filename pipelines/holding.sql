@@ -10,7 +10,8 @@ JOIN address AS a ON a.ip_key = s.ip_key
 JOIN holder AS h ON h.subscriber = s.subscriber
 UNION ALL
 SELECT
-    a.number AS line, a.high, a.low, 0 AS port_first, 65535 AS port_last, TIMESTAMP '0001-01-01 00:00:00' AS start, NULL AS "end",
+    a.number AS line, a.high, a.low, 0 AS port_first, 65535 AS port_last,
+    TIMESTAMP '0001-01-01 00:00:00' AS start, NULL AS "end",
     h.number AS holder
 FROM address AS a
 JOIN holder AS h ON h.subscriber = a.ip

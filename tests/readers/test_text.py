@@ -48,13 +48,18 @@ def test_members_one_after_the_other(tmp_path: Path, name: str) -> None:
     assert lines(path) == ["one", "two", "three"]
 
 
-@pytest.mark.parametrize("name", COMPRESS)
-def test_a_file_cut_short_gives_what_is_whole(tmp_path: Path, name: str) -> None:
+def cut_short(directory: Path, name: str) -> tuple[Path, bytes]:
+    """A packed log of lines of 16 digits, three quarters of it, and what was packed."""
     source = random.Random(1)
     whole = "".join(f"{source.getrandbits(64):016x}\n" for _ in range(200_000)).encode()
-    path = tmp_path / "mail.log"
     packed = COMPRESS[name](whole)
-    path.write_bytes(packed[: len(packed) * 3 // 4])
+    (directory / "mail.log").write_bytes(packed[: len(packed) * 3 // 4])
+    return directory / "mail.log", whole
+
+
+@pytest.mark.parametrize("name", COMPRESS)
+def test_a_file_cut_short_gives_what_is_whole(tmp_path: Path, name: str) -> None:
+    path, whole = cut_short(tmp_path, name)
     got: list[str] = []
     with pytest.raises(InputError, match=r"mail\.log: cannot be read to its end"):  # noqa: PT012
         for block in blocks(path, 2**16):
@@ -66,11 +71,7 @@ def test_a_file_cut_short_gives_what_is_whole(tmp_path: Path, name: str) -> None
 @pytest.mark.parametrize("name", COMPRESS)
 def test_before_damage_all_that_read_find_the_same(tmp_path: Path, name: str) -> None:
     """Else what one of them did not get would be taken for read when the file comes again whole."""
-    source = random.Random(1)
-    whole = "".join(f"{source.getrandbits(64):016x}\n" for _ in range(200_000)).encode()
-    path = tmp_path / "mail.log"
-    packed = COMPRESS[name](whole)
-    path.write_bytes(packed[: len(packed) * 3 // 4])
+    path, _ = cut_short(tmp_path, name)
     found = set()
     for size in (2**14, text.BLOCK_BYTES):
         length = 0
